@@ -1,0 +1,57 @@
+# One word per action. Everything but `clean` first does whatever set-up is missing.
+PORT ?= 7071
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+AZURITE := local/node_modules/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup start emulators demo test check format lock clean
+
+help: ## list the actions
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) $(AZURITE) ## install what is missing, start nothing
+
+$(READY): requirements-dev.txt
+	@echo "Installing Python packages into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(AZURITE): local/package.json local/package-lock.json
+	@echo "Installing the storage emulator (Azurite) …"
+	@cd local && npm ci --silent --no-progress
+	@touch $@
+
+start: setup ## run the product on this machine (PORT=7071; Ctrl-C ends it)
+	@$(BIN)/python -m local.start --port $(PORT)
+
+emulators: setup ## run all but the functions host, for `func start`
+	@$(BIN)/python -m local.start --port $(PORT) --emulators-only
+
+demo: setup ## show the main job over real HTTP, then end
+	@$(BIN)/python -m local.demo
+
+test: setup ## run every test (ARGS="-k word" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## format, lint and types
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: setup ## put the code into its one format
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+lock: setup ## make the pinned requirements anew from the ranges in pyproject.toml
+	@$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --strip-extras -o requirements.txt pyproject.toml
+	@$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --strip-extras --extra dev \
+		-o requirements-dev.txt pyproject.toml
+
+clean: ## remove everything that set-up and runs made, stored connections included
+	@rm -rf $(VENV) local/node_modules .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

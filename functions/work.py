@@ -1,0 +1,60 @@
+"""The background work: a timer finds what is due, a queue carries it, a poison queue takes what keeps failing."""
+
+import logging
+
+import azure.functions as func
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from functions.api import QUEUE, STORAGE
+from shared import bootstrap
+from shared.web.endpoint import work_message
+
+blueprint = func.Blueprint()
+log = logging.getLogger(__name__)
+
+
+class WorkMessage(BaseModel):
+    """Which connection to look at; what to do is in its row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    org_id: str = Field(alias="orgId")
+    connection_id: str = Field(alias="connectionId")
+
+
+@blueprint.function_name("work_tick")
+@blueprint.timer_trigger(arg_name="timer", schedule="%WORK_SCHEDULE%", run_on_startup=False, use_monitor=True)
+@blueprint.queue_output(arg_name="work", queue_name=QUEUE, connection=STORAGE)
+async def work_tick(timer: func.TimerRequest, work: func.Out[list[str]]) -> None:
+    """Each minute: put the connections that are due on the queue."""
+    if timer.past_due:
+        log.warning("work.tick-late")
+    due = await bootstrap.application().dispatch.tick()
+    work.set([work_message(item.org_id, item.connection_id) for item in due])
+
+
+@blueprint.function_name("work_advance")
+@blueprint.queue_trigger(arg_name="message", queue_name=QUEUE, connection=STORAGE)
+async def work_advance(message: func.QueueMessage) -> None:
+    """Do what one connection owes."""
+    work = _parse(message)
+    if work is not None:
+        await bootstrap.application().advance(work.org_id, work.connection_id)
+
+
+@blueprint.function_name("work_poison")
+@blueprint.queue_trigger(arg_name="message", queue_name=f"{QUEUE}-poison", connection=STORAGE)
+async def work_poison(message: func.QueueMessage) -> None:
+    """Say on the connection that its work keeps failing; operators are alerted by the log line."""
+    work = _parse(message)
+    if work is not None:
+        await bootstrap.application().advance.record_poison(work.org_id, work.connection_id)
+
+
+def _parse(message: func.QueueMessage) -> WorkMessage | None:
+    """The message, or None for one that is not ours: failing on it five times would help nobody."""
+    try:
+        return WorkMessage.model_validate_json(message.get_body())
+    except ValidationError:
+        log.error("work.message-unreadable id=%s", message.id)
+        return None

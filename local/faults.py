@@ -1,0 +1,95 @@
+"""Faults on demand: how a test makes a stand-in fail the way the real service does.
+
+`POST /_control/faults` queues one fault; the requests it matches meet it, oldest fault first. `DELETE` clears all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Fault(BaseModel):
+    """One way to fail, met by the next `times` requests whose "METHOD /path?query" the pattern is found in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    match: str = Field(description="regular expression, searched in 'METHOD /path?query'")
+    times: int = Field(default=1, ge=1)
+    skip: int = Field(default=0, ge=0, description="matching requests let through untouched first")
+    delay: float = Field(default=0, ge=0, le=120, description="seconds before anything else happens")
+    status: int | None = Field(default=None, description="answer with this status instead of acting")
+    body: Any = Field(default=None, description="JSON body of that answer; a string is sent as it is")
+    headers: dict[str, str] = Field(default_factory=dict, description="for example Retry-After")
+    lose_answer: bool = Field(default=False, description="act, then cut the connection before answering")
+    refuse: bool = Field(default=False, description="cut the connection without acting")
+
+
+class Faults:
+    """The queue of faults of one stand-in."""
+
+    def __init__(self) -> None:
+        self._queue: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Let `fault` happen to the next requests that match."""
+        self._queue.append(fault.model_copy())
+
+    def clear(self) -> None:
+        """Behave again."""
+        self._queue.clear()
+
+    def _take(self, request: web.Request) -> Fault | None:
+        line = f"{request.method} {request.path_qs}"
+        for fault in self._queue:
+            if re.search(fault.match, line):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                if not fault.times:
+                    self._queue.remove(fault)
+                return fault
+        return None
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Meets each request but the control plane's own."""
+        fault = None if request.path.startswith("/_control/") else self._take(request)
+        if fault is None:
+            return await handler(request)
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.refuse:
+            return _cut(request)
+        if fault.status is not None:
+            if isinstance(fault.body, str):
+                return web.Response(status=fault.status, text=fault.body, headers=fault.headers)
+            return web.json_response(fault.body or {}, status=fault.status, headers=fault.headers)
+        answer = await handler(request)
+        return _cut(request) if fault.lose_answer else answer
+
+    def routes(self) -> list[web.RouteDef]:
+        """The control plane."""
+        return [web.post("/_control/faults", self._add), web.delete("/_control/faults", self._clear)]
+
+    async def _add(self, request: web.Request) -> web.Response:
+        self.add(Fault.model_validate(await request.json()))
+        return web.json_response({}, status=201)
+
+    async def _clear(self, _request: web.Request) -> web.Response:
+        self.clear()
+        return web.json_response({})
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=503)

@@ -1,0 +1,1 @@
+"""A stand-in for the secrets plane of Azure Key Vault, on loopback."""

@@ -1,0 +1,54 @@
+"""Run the stand-in: `python -m local.keyvault --port 7075 --entra-port 7076 --tenant <id> --state FILE …`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import ssl
+from pathlib import Path
+
+from aiohttp import web
+
+from local.certificate import ensure_certificate, server_context
+from local.keyvault.server import create_app
+from local.keyvault.store import Store
+from local.keyvault.tokens import PublishedKeys
+
+HOST = "127.0.0.1"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.keyvault", description="A Key Vault stand-in on loopback.")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--entra-port", type=int, required=True, help="where the Entra stand-in listens")
+    parser.add_argument("--tenant", required=True, help="tenant id that the vault sends callers to")
+    parser.add_argument("--state", type=Path, help="file that keeps the secrets; in memory only when left out")
+    parser.add_argument("--certificates", type=Path, required=True, help="folder of the loopback certificate")
+    parser.add_argument("--deleting-seconds", type=float, default=0, help="how long a deletion takes")
+    return parser.parse_args()
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    certificate, key = ensure_certificate(arguments.certificates)
+    entra = f"https://{HOST}:{arguments.entra_port}"
+    app = create_app(
+        Store(arguments.state, deleting_seconds=arguments.deleting_seconds),
+        authority=f"{entra}/{arguments.tenant}",
+        find_key=PublishedKeys(f"{entra}/common/discovery/v2.0/keys", ssl.create_default_context(cafile=certificate)),
+    )
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, arguments.port, ssl_context=server_context(certificate, key)).start()
+        print(f"Key Vault stand-in ready at https://{HOST}:{runner.addresses[0][1]}", flush=True)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(_arguments()))

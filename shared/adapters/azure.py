@@ -1,0 +1,48 @@
+"""The real parts: every adapter over official clients. Imported at the first request, never at the app's import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure.identity.aio import ManagedIdentityCredential
+from azure.keyvault.secrets.aio import SecretClient
+
+from shared.adapters import entra, vault
+from shared.adapters.app_credential import app_credential
+from shared.adapters.http_session import EntraSession
+from shared.adapters.tables import client, connections, due, flows, keys, projects, records
+from shared.services.ports import Clock
+from shared.settings import Settings
+
+
+def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
+    """The real parts, over clients that are made once and kept warm."""
+    identity = ManagedIdentityCredential(client_id=settings.identity_client_id)
+    trust: dict[str, Any] = {}
+    if settings.ca_file:  # the local stand-in's certificate, and an address outside the vault's own domain
+        trust = {"connection_verify": settings.ca_file, "verify_challenge_resource": False}
+    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, **vault.OPTIONS, **trust))
+    if settings.storage_connection_string:
+        tables = client.from_connection_string(settings.storage_connection_string)
+    else:
+        tables = client.from_account(settings.table_endpoint, identity)
+    main = connections.AzureConnectionTable(tables.get_table_client(keys.CONNECTIONS))
+    return {
+        "clock": clock,
+        "connections": main,
+        "projects": projects.AzureProjectTable(tables.get_table_client(keys.CONNECTIONS)),
+        "due": due.AzureDueTable(tables.get_table_client(keys.DUE), clock),
+        "flows": flows.AzureFlowTable(tables.get_table_client(keys.FLOWS)),
+        "records": records.AzureRecords(tables.get_table_client(keys.ROTATIONS)),
+        "vault": secrets,
+        "entra": entra.MsalEntra(
+            client_id=settings.oauth_client_id,
+            authority_host=settings.authority,
+            scope=f"{settings.vault_resource}/user_impersonation",
+            app_credential=app_credential(settings, identity, secrets),
+            clock=clock,
+            session=EntraSession(settings.ca_file),
+            instance_discovery=settings.authority_host is None,
+        ),
+        "checks": {"storage": main.check, "keyVault": secrets.check},
+    }

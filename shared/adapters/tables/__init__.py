@@ -1,0 +1,1 @@
+"""Azure Table Storage: one module per table, over the official async client."""

@@ -1,0 +1,134 @@
+"""Table `oauthflows`: connect links and their attempts, keyed by hashes only."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
+
+from shared.adapters.azure_errors import translated
+from shared.adapters.tables import keys
+from shared.adapters.tables.client import SERVICE
+from shared.services.ports import Attempt, Link
+
+LINK = "link"
+ATTEMPT = "attempt"
+SUCCEEDED = "succeeded"
+MAX_RACES = 5
+
+
+class AzureFlowTable:
+    """`FlowTable` on Azure Table Storage."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def put_link(self, link: Link) -> None:
+        """See `FlowTable`."""
+        entity = {
+            "PartitionKey": keys.safe(link.flow_id),
+            "RowKey": LINK,
+            "orgId": link.org_id,
+            "connectionId": link.connection_id,
+            "tenant": link.tenant or "",
+            "requestedBy": link.requested_by,
+            "body": json.dumps(link.body),
+            "createdAt": link.created_at,
+            "expiresAt": link.expires_at,
+            "state": link.state,
+            "message": link.message or "",
+            "returnUrl": link.return_url or "",
+        }
+        with translated(SERVICE):
+            await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+
+    async def get_link(self, flow_id: str) -> Link | None:
+        """See `FlowTable`."""
+        entity = await self._get(flow_id, LINK)
+        if entity is None:
+            return None
+        return Link(
+            flow_id=flow_id,
+            org_id=entity["orgId"],
+            connection_id=entity["connectionId"],
+            tenant=entity["tenant"] or None,
+            requested_by=entity["requestedBy"],
+            body=json.loads(entity["body"]),
+            created_at=entity["createdAt"],
+            expires_at=entity["expiresAt"],
+            state=entity["state"],
+            message=entity["message"] or None,
+            return_url=entity["returnUrl"] or None,
+            etag=entity.metadata["etag"],
+        )
+
+    async def settle_link(self, flow_id: str, state: str, message: str | None) -> None:
+        """See `FlowTable`."""
+        change = {"PartitionKey": keys.safe(flow_id), "RowKey": LINK, "state": state, "message": message or ""}
+        for _ in range(MAX_RACES):
+            link = await self.get_link(flow_id)
+            if link is None or link.state == SUCCEEDED or (link.state, link.message) == (state, message):
+                return
+            with translated(SERVICE):
+                try:
+                    await self._client.update_entity(
+                        change, mode=UpdateMode.MERGE, etag=link.etag, match_condition=MatchConditions.IfNotModified
+                    )
+                except (ResourceModifiedError, ResourceNotFoundError):
+                    continue
+            return
+
+    async def put_attempt(self, attempt: Attempt) -> None:
+        """See `FlowTable`."""
+        entity = {
+            "PartitionKey": keys.safe(attempt.state_hash),
+            "RowKey": ATTEMPT,
+            "flowId": attempt.flow_id,
+            "cookieHash": attempt.cookie_hash,
+            "sealed": attempt.sealed,
+            "expiresAt": attempt.expires_at,
+        }
+        with translated(SERVICE):
+            await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+
+    async def get_attempt(self, state_hash: str) -> Attempt | None:
+        """See `FlowTable`."""
+        entity = await self._get(state_hash, ATTEMPT)
+        if entity is None:
+            return None
+        return Attempt(
+            state_hash=state_hash,
+            flow_id=entity["flowId"],
+            cookie_hash=entity["cookieHash"],
+            sealed=entity["sealed"],
+            expires_at=entity["expiresAt"],
+            etag=entity.metadata["etag"],
+        )
+
+    async def remove_attempt(self, attempt: Attempt) -> bool:
+        """See `FlowTable`.
+
+        Sent once: were a lost answer sent again, our own success would look like somebody else's.
+        """
+        with translated(SERVICE):
+            try:
+                await self._client.delete_entity(
+                    {"PartitionKey": keys.safe(attempt.state_hash), "RowKey": ATTEMPT, "flowId": ""},
+                    etag=attempt.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                    retry_total=0,
+                )
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return False
+        return True
+
+    async def _get(self, partition: str, row: str) -> Any | None:
+        with translated(SERVICE):
+            try:
+                return await self._client.get_entity(keys.safe(partition), row)
+            except ResourceNotFoundError:
+                return None

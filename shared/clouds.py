@@ -1,0 +1,30 @@
+"""The Azure clouds and their addresses."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cloud(StrEnum):
+    """Which Azure cloud: decides authority, vault suffix and resources."""
+
+    PUBLIC = "public"
+    US_GOVERNMENT = "usgovernment"
+    CHINA = "china"
+
+
+AUTHORITY_HOSTS = {
+    Cloud.PUBLIC: "https://login.microsoftonline.com",
+    Cloud.US_GOVERNMENT: "https://login.microsoftonline.us",
+    Cloud.CHINA: "https://login.chinacloudapi.cn",
+}
+VAULT_RESOURCES = {
+    Cloud.PUBLIC: "https://vault.azure.net",
+    Cloud.US_GOVERNMENT: "https://vault.usgovcloudapi.net",
+    Cloud.CHINA: "https://vault.azure.cn",
+}
+TABLE_SUFFIXES = {
+    Cloud.PUBLIC: "table.core.windows.net",
+    Cloud.US_GOVERNMENT: "table.core.usgovcloudapi.net",
+    Cloud.CHINA: "table.core.chinacloudapi.cn",
+}

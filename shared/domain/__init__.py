@@ -1,0 +1,1 @@
+"""What is true without Azure: connections, rotation, schedule, errors. No I/O and no SDK."""

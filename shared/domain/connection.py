@@ -1,0 +1,216 @@
+"""A connection: what callers see of it, and the row that is the truth about it.
+
+The row says what *is* and what is *owed*. Everything the background work does follows from the row alone
+(see `shared.domain.owed`), so a lost, late or repeated message changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from shared.domain.model import Instant, Record
+from shared.domain.project import ProjectRef
+from shared.domain.schedule import RotateAt, Trigger
+
+APP = "azure-key-vault"
+
+LONGEST_RUN = timedelta(minutes=6)
+"""Longer than any function can run (`functionTimeout` in host.json plus a minute): whoever started before is gone."""
+
+
+class Method(StrEnum):
+    """How a connection authenticates to Entra."""
+
+    OAUTH = "oauth"
+
+
+class Health(StrEnum):
+    """Whether a connection works."""
+
+    ACTIVE = "active"
+    DEGRADED = "degraded"
+    NEEDS_RECONNECT = "needs-reconnect"
+
+
+class Status(Record):
+    """Whether the connection works, since when, and if not why and what to do about it."""
+
+    state: Health
+    reason: str | None = None
+    since: Instant
+
+
+class RotationStatus(StrEnum):
+    """How the newest run stands."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    IN_PROGRESS = "in-progress"
+
+
+class Rotation(Record):
+    """The schedule of rotation and how the newest run went."""
+
+    rotation_interval: int
+    rotate_at_utc: RotateAt
+    rotation_status: RotationStatus = RotationStatus.SUCCESS
+    last_rotation_message: str | None = None
+    next_rotation_at: Instant | None = None
+    last_rotated_at: Instant | None = None
+
+
+class Connection(Record):
+    """What callers see. Every key is always present; nothing here is secret."""
+
+    id: str
+    name: str
+    description: str | None = None
+    version: Literal[1] = 1
+    org_id: str
+    created_at: Instant
+    updated_at: Instant
+    app: Literal["azure-key-vault"] = "azure-key-vault"
+    method: Method
+    credentials: dict[str, str]
+    is_platform_managed_credentials: Literal[False] = False
+    gateway_id: None = None
+    project_id: str | None = None
+    project: ProjectRef | None = None
+    is_auto_rotation_enabled: bool = False
+    rotation: Rotation | None = None
+    credentials_hash: str
+    status: Status
+
+
+class Lifecycle(StrEnum):
+    """Where in its life the row stands. Only `active` rows are visible."""
+
+    CREATING = "creating"
+    ACTIVE = "active"
+    DELETING = "deleting"
+
+
+class Run(Record):
+    """A rotation under way. `attempt` counts the tries that may have left a vault version behind."""
+
+    id: str
+    trigger: Trigger
+    started_at: Instant
+    attempt: int = 0
+
+
+class Hold(Record):
+    """A pause after a passing fault: nothing that is owed is tried before `until`."""
+
+    until: Instant
+    tries: int
+    reason: str
+
+
+class DueHint(Record):
+    """Where this row's due row stands. The nonce makes each one unique, so that a slow remover meets only its own."""
+
+    at: Instant
+    nonce: str
+
+
+class OutboxEntry(Record):
+    """A record on its way to another table, written with the change it tells of and delivered after.
+
+    The id is fixed here, so delivering twice leaves one.
+    """
+
+    id: str
+    kind: Literal["rotation"]
+    at: Instant
+    body: dict[str, JsonValue]
+
+
+class Row(Record):
+    """The one truth about a connection: its public part, and what only the service needs to know."""
+
+    connection: Connection
+    lifecycle: Lifecycle
+    revision: int = 1
+    """Counts callers' edits only."""
+    write_id: str = ""
+    hash_salt: str
+    secret_name: str
+    active_version: str | None = None
+    """The full id of the Key Vault secret version that is in use."""
+    account_id: str | None = None
+    """The account that consented (oauth)."""
+    project_restricted: bool = False
+    deadline: Instant | None = None
+    """While creating: when the creator must be dead. While deleting: when nobody can still be using the credential."""
+    run: Run | None = None
+    superseded: tuple[str, ...] = ()
+    """Secret versions to disable."""
+    sweep_versions: bool = False
+    """A try may have left a version whose id nobody wrote down: look for it after the next promotion."""
+    hold: Hold | None = None
+    outbox: tuple[OutboxEntry, ...] = ()
+    due: DueHint | None = None
+
+    @property
+    def id(self) -> str:
+        """The connection's id."""
+        return self.connection.id
+
+    @property
+    def org_id(self) -> str:
+        """The organisation the connection belongs to."""
+        return self.connection.org_id
+
+    def having(self, **changes: object) -> Row:
+        """A copy with `changes`."""
+        return self.model_copy(update=changes)
+
+    def showing(self, **changes: object) -> Row:
+        """A copy whose public part has `changes`."""
+        return self.model_copy(update={"connection": self.connection.model_copy(update=changes)})
+
+    def rotating(self, **changes: object) -> Row:
+        """A copy whose rotation has `changes`; the row must have one."""
+        if self.connection.rotation is None:
+            raise ValueError("the connection has no rotation")
+        return self.showing(rotation=self.connection.rotation.model_copy(update=changes))
+
+    def judged(self, state: Health, reason: str | None, now: datetime) -> Row:
+        """A copy whose status is `state`; `since` moves only when the state does."""
+        status = self.connection.status
+        if (status.state, status.reason) == (state, reason):
+            return self
+        since = status.since if status.state is state else now
+        return self.showing(status=Status(state=state, reason=reason, since=since))
+
+
+def secret_name(connection_id: str, suffix: str) -> str:
+    """The Key Vault secret of one reservation of a connection.
+
+    A name is never used twice (a soft-deleted one answers 409 for up to 90 days), and a connect link may reserve the
+    same connection id again after a failure: hence the suffix.
+    """
+    return f"conn-{connection_id}-{suffix}"
+
+
+def credentials_hash(submitted: dict[str, str], salt: str) -> str:
+    """A digest of what the caller submitted, salted per row. Equal submissions to the same row give equal digests."""
+    canonical = json.dumps(submitted, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(salt.encode(), canonical.encode(), hashlib.sha256).hexdigest()
+
+
+class Credential(Record):
+    """What Key Vault holds for an OAuth connection: one JSON value per secret version."""
+
+    method: Literal["oauth"] = "oauth"
+    tenant_id: str
+    refresh_token: str = Field(repr=False)
+    issued_at: Instant

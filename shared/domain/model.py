@@ -1,0 +1,39 @@
+"""The base of every record: frozen, camelCase outside, UTC milliseconds for time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def to_utc_millis(moment: datetime) -> datetime:
+    """`moment` in UTC, cut to milliseconds: the precision that callers see, so that nothing drifts on a round trip."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def format_instant(moment: datetime) -> str:
+    """ISO 8601, UTC, milliseconds and `Z`: the wire's one format."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[
+    datetime, AfterValidator(to_utc_millis), PlainSerializer(format_instant, return_type=str, when_used="json")
+]
+"""A moment in UTC with millisecond precision."""
+
+
+class Record(BaseModel):
+    """A frozen value with snake_case names inside and camelCase names in JSON. Unknown keys are ignored."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )

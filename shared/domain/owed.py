@@ -1,0 +1,86 @@
+"""What does a row owe, and when? The background work is this question asked again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.connection import DueHint, Lifecycle, Row
+
+RESEND_AFTER = timedelta(minutes=5)
+"""A due row that was sent to the queue is sent again after this long, in case the message was lost."""
+
+MAX_TRIES = 5
+"""Passing faults in a row after which a rotation run is given up until its next date."""
+
+
+class Action(StrEnum):
+    """The things a row can owe."""
+
+    CLEAN_UP_RESERVATION = "clean-up-reservation"
+    SETTLE = "settle"
+    PURGE = "purge"
+    ROTATE = "rotate"
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One thing owed, and from when on (UTC)."""
+
+    action: Action
+    at: datetime
+
+
+def next_owed(row: Row) -> Owed | None:
+    """The first thing that `row` owes, or None when it owes nothing until a caller changes it."""
+    first = min(_owed(row), key=lambda owed: owed.at, default=None)
+    if first is not None and row.hold is not None and row.hold.until > first.at:
+        return Owed(first.action, row.hold.until)
+    return first
+
+
+def _owed(row: Row) -> Iterator[Owed]:
+    if row.outbox:
+        yield Owed(Action.SETTLE, min(entry.at for entry in row.outbox))
+    if row.lifecycle is Lifecycle.CREATING and row.deadline is not None:
+        yield Owed(Action.CLEAN_UP_RESERVATION, row.deadline)
+    elif row.lifecycle is Lifecycle.DELETING and row.deadline is not None:
+        yield Owed(Action.PURGE, row.deadline)
+    elif row.lifecycle is Lifecycle.ACTIVE:
+        yield from _owed_while_active(row)
+
+
+def _owed_while_active(row: Row) -> Iterator[Owed]:
+    if row.superseded:
+        yield Owed(Action.SETTLE, row.connection.updated_at)
+    if row.run is not None:
+        yield Owed(Action.ROTATE, row.run.started_at)
+        return
+    rotation = row.connection.rotation
+    if row.connection.is_auto_rotation_enabled and rotation is not None and rotation.next_rotation_at is not None:
+        yield Owed(Action.ROTATE, rotation.next_rotation_at)
+
+
+def plan_hint(row: Row, now: datetime, nonce: str) -> DueHint | None:
+    """The due row that `row` needs: the present one where it serves, else a new one under `nonce`.
+
+    What is owed at a later date is hinted at exactly then. What is owed already travels by queue message, so its hint
+    is only the safety net for a lost one and may be late by `RESEND_AFTER`.
+    """
+    owed = next_owed(row)
+    if owed is None:
+        return None
+    overdue = owed.at <= now
+    if row.due is not None:
+        if overdue and now < row.due.at <= now + RESEND_AFTER + timedelta(minutes=2):
+            return row.due
+        if row.due.at == _whole_second(owed.at):
+            return row.due
+    return DueHint(at=_whole_second(now + RESEND_AFTER if overdue else owed.at), nonce=nonce)
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """Rounded up: a due row names its second, and waking before the action is owed would do nothing."""
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)

@@ -1,0 +1,89 @@
+"""Doing what a row owes: one owed thing and one guarded row write at a time, until nothing is owed now.
+
+Reads the row, never the message, so it may be called late, twice, or by two workers at once: whoever writes
+second meets `ConcurrentChange` and reads again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+from shared.domain import rotation
+from shared.domain.connection import Health, Hold, Row
+from shared.domain.errors import ConcurrentChange, UpstreamError
+from shared.domain.owed import MAX_TRIES, Action, next_owed
+from shared.domain.schedule import IntervalUnit
+from shared.services.ports import Clock, Stored
+from shared.services.rows import Rows
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Stored], Awaitable[None]]
+"""Does one owed thing and writes the row once. May raise `ConcurrentChange` or `UpstreamError`."""
+
+MAX_STEPS = 20
+"""More than any row can owe in a row: a loop of steps is a defect, and the queue's poison handling is its end."""
+
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+class Advance:
+    """`await advance(org_id, connection_id)`: bring one connection up to date."""
+
+    def __init__(self, *, rows: Rows, steps: Mapping[Action, Step], clock: Clock, unit: IntervalUnit) -> None:
+        self._rows = rows
+        self._steps = steps
+        self._clock = clock
+        self._unit = unit
+
+    async def __call__(self, org_id: str, connection_id: str) -> None:
+        """Do all that is owed by now. Raises `UpstreamError` only when the row itself cannot be read or written."""
+        for _ in range(MAX_STEPS):
+            stored = await self._rows.read(org_id, connection_id)
+            owed = next_owed(stored.row) if stored else None
+            if stored is None or owed is None or owed.at > self._clock():
+                return
+            try:
+                await self._steps[owed.action](stored)
+            except ConcurrentChange:
+                continue
+            except UpstreamError as fault:
+                await self._pause(stored.row, owed.action, fault)
+        raise RuntimeError(f"connection {connection_id} still owes something after {MAX_STEPS} steps")
+
+    async def _pause(self, row: Row, action: Action, fault: UpstreamError) -> None:
+        """A passing fault: note it in the row and come back later, or give a rotation up until its next date."""
+        now = self._clock()
+        log.warning("work.paused connectionId=%s action=%s reason=%s", row.id, action, fault.message)
+
+        def hold(row: Row) -> Row:
+            tries = row.hold.tries + 1 if row.hold else 1
+            if row.run is not None and action is Action.ROTATE and tries >= MAX_TRIES:
+                return rotation.failed(row, fault.message, state=Health.DEGRADED, now=now, unit=self._unit)
+            pause = max(timedelta(seconds=fault.retry_after or 0), pause_after(tries))
+            return row.having(hold=Hold(until=now + min(pause, LONGEST_PAUSE), tries=tries, reason=fault.message))
+
+        await self._rows.change(row.org_id, row.id, hold)
+
+    async def record_poison(self, org_id: str, connection_id: str) -> None:
+        """The work on this connection failed again and again for no known reason: say so on the row, try in an hour."""
+        now = self._clock()
+        log.error("work.poisoned orgId=%s connectionId=%s", org_id, connection_id)
+        await self._rows.change(org_id, connection_id, lambda row: self._poisoned(row, now))
+
+    def _poisoned(self, row: Row, now: datetime) -> Row:
+        message = "The service failed to work on this connection several times; it tries again within the hour"
+        if row.run is not None:
+            row = rotation.failed(row, message, state=Health.DEGRADED, now=now, unit=self._unit)
+        elif row.connection.status.state is Health.ACTIVE:
+            row = row.judged(Health.DEGRADED, message, now)
+        return row.having(hold=Hold(until=now + LONGEST_PAUSE, tries=MAX_TRIES, reason=message))
+
+
+def pause_after(tries: int) -> timedelta:
+    """30 s, 1 min, 2 min, 4 min … at most an hour."""
+    doublings = min(max(tries - 1, 0), 10)
+    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)

@@ -1,0 +1,273 @@
+"""The connect link: from `authorize` to a connection, across a browser that nobody trusts.
+
+A link lives a day and may be opened often; opening it changes nothing. Each press of its button is an attempt: a state
+of 256 bits that works once (RFC 6749 section 10.12), bound to the browser by a cookie, sealed so that the table alone
+can finish nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+from shared.domain.caller import Caller
+from shared.domain.connection import Connection, Lifecycle
+from shared.domain.creation import NewConnection, Proof
+from shared.domain.entra_errors import explain
+from shared.domain.errors import NotFound, ProductError, Refusal
+from shared.domain.sealing import digest, seal, unseal
+from shared.services.connections import Connections
+from shared.services.grants import proof_of
+from shared.services.ports import Attempt, Clock, Entra, FlowTable, Link, ProjectTable
+from shared.services.rows import Rows
+
+log = logging.getLogger(__name__)
+
+LINK_LIFETIME = timedelta(hours=24)
+ATTEMPT_LIFETIME = timedelta(minutes=10)
+ANY_TENANT = "organizations"
+"""Entra's alias for "whichever work or school account signs in"."""
+SEAL_PURPOSE = "oauth-attempt"
+
+
+class FlowState(StrEnum):
+    """How a link stands. A failed one can be opened again until it expires."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """The answer to `authorize`."""
+
+    secret: str = field(repr=False)
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where the button sends the browser, and the cookie that binds it to the attempt."""
+
+    url: str
+    cookie_name: str
+    cookie_value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How the browser's return ended. `link_secret` leads back to the link, where it is known."""
+
+    state: FlowState
+    message: str
+    connection_id: str | None = None
+    return_url: str | None = None
+    link_secret: str | None = field(default=None, repr=False)
+    status: int = 200
+
+
+class OAuthFlow:
+    """Links, attempts and their outcome."""
+
+    def __init__(
+        self,
+        *,
+        flows: FlowTable,
+        rows: Rows,
+        connections: Connections,
+        projects: ProjectTable,
+        entra: Entra,
+        clock: Clock,
+        redirect_uri: str,
+        form_post: bool,
+    ) -> None:
+        self._flows = flows
+        self._rows = rows
+        self._connections = connections
+        self._projects = projects
+        self._entra = entra
+        self._clock = clock
+        self._redirect_uri = redirect_uri
+        self._form_post = form_post
+
+    async def create_with_code(
+        self, caller: Caller, new: NewConnection, *, code: str, redirect_uri: str | None, verifier: str | None
+    ) -> Connection:
+        """The caller brings an authorization code: it is spent only after the name was reserved."""
+        project = await self._connections.project_for(caller, new.project_id)
+        tenant = await self._tenant_id(new.tenant)
+
+        async def prove() -> Proof:
+            uri = redirect_uri or self._redirect_uri
+            grant = await self._entra.redeem(tenant or ANY_TENANT, code, redirect_uri=uri, verifier=verifier)
+            return proof_of(grant, tenant=tenant, now=self._clock())
+
+        return await self._connections.create(caller.org_id, new, project=project, prove=prove)
+
+    async def authorize(self, caller: Caller, new: NewConnection, *, return_url: str | None) -> NewLink:
+        """A link for somebody with rights in the tenant to open. Checks now what can be checked now."""
+        await self._connections.project_for(caller, new.project_id)
+        tenant = await self._tenant_id(new.tenant)
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        link = Link(
+            flow_id=_flow_id(secret),
+            org_id=caller.org_id,
+            connection_id=str(uuid.uuid4()),
+            tenant=tenant,
+            requested_by=caller.name or caller.app_id or caller.object_id,
+            body=new.model_dump(mode="json"),
+            created_at=now,
+            expires_at=now + LINK_LIFETIME,
+            state=FlowState.PENDING,
+            message=None,
+            return_url=return_url,
+        )
+        await self._flows.put_link(link)
+        return NewLink(secret=secret, link=link)
+
+    async def status(self, caller: Caller, flow_id: str) -> tuple[Link, FlowState]:
+        """How the flow stands; the connection itself has the last word. Raises `NotFound`."""
+        link = await self._flows.get_link(flow_id)
+        if link is None or link.org_id != caller.org_id:
+            raise NotFound(f"Could not find OAuth flow with ID {flow_id}")
+        return link, await self._state_of(link)
+
+    async def open(self, link_secret: str) -> tuple[Link, FlowState]:
+        """What the link's page shows. Changes nothing, so a preview robot spoils nothing. Raises `NotFound`."""
+        link = await self._flows.get_link(_flow_id(link_secret))
+        if link is None:
+            raise NotFound("This connect link is not known")
+        return link, await self._state_of(link)
+
+    async def depart(self, link_secret: str) -> Departure | tuple[Link, FlowState]:
+        """Begin an attempt; a link that is done or expired begins none."""
+        link, state = await self.open(link_secret)
+        if state in (FlowState.SUCCEEDED, FlowState.EXPIRED):
+            return link, state
+        raw_state, cookie = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        begun = await self._entra.begin(
+            link.tenant or ANY_TENANT, redirect_uri=self._redirect_uri, state=raw_state, form_post=self._form_post
+        )
+        memory = json.dumps({"flow": begun.flow, "link": link_secret})
+        await self._flows.put_attempt(
+            Attempt(
+                state_hash=digest(raw_state),
+                flow_id=link.flow_id,
+                cookie_hash=digest(cookie),
+                sealed=seal(memory, raw_state, SEAL_PURPOSE),
+                expires_at=self._clock() + ATTEMPT_LIFETIME,
+            )
+        )
+        return Departure(url=begun.url, cookie_name=self.cookie_name(raw_state), cookie_value=cookie)
+
+    def cookie_name(self, raw_state: str) -> str:
+        """One cookie per attempt, so that two tabs do not take each other's. `__Host-` needs https (RFC 6265bis)."""
+        prefix = "__Host-" if self._form_post else ""
+        return f"{prefix}connect-{digest(raw_state)[:16]}"
+
+    async def arrive(self, answer: Mapping[str, str], cookies: Mapping[str, str]) -> Arrival:
+        """Finish the attempt that Entra's answer belongs to. Nothing in the answer is believed before its state is."""
+        raw_state = answer.get("state", "")
+        attempt = await self._flows.get_attempt(digest(raw_state)) if raw_state else None
+        if attempt is None:
+            return _refused("This sign-in is not known or was used already. Open the connect link again.")
+        if not hmac.compare_digest(digest(cookies.get(self.cookie_name(raw_state), "")), attempt.cookie_hash):
+            return _refused("This sign-in was begun in another browser. Open the connect link here and start again.")
+        if not await self._flows.remove_attempt(attempt):
+            return _refused("This sign-in was used already. Open the connect link again.")
+        opened = unseal(attempt.sealed, raw_state, SEAL_PURPOSE)
+        link = await self._flows.get_link(attempt.flow_id)
+        if opened is None or link is None:
+            return _refused("This sign-in is not known. Open the connect link again.")
+        memory: dict[str, Any] = json.loads(opened)
+        return await self._finish(attempt, link, memory, answer)
+
+    async def _finish(self, attempt: Attempt, link: Link, memory: dict[str, Any], answer: Mapping[str, str]) -> Arrival:
+        state = await self._state_of(link)
+        if state is FlowState.SUCCEEDED:
+            return _succeeded(link)
+        if state is FlowState.EXPIRED or attempt.expires_at <= self._clock():
+            return await self._failed(link, memory, "The sign-in took too long. Open the connect link again.")
+        if "error" in answer:
+            refusal = Refusal(error=answer["error"], aadsts=_aadsts(answer.get("error_description", "")))
+            return await self._failed(link, memory, explain(refusal))
+        if "code" not in answer:
+            message = "The administrator's consent is recorded. Open the connect link again to connect."
+            return await self._failed(link, memory, message)
+        try:
+            await self._create(link, memory["flow"], answer)
+        except ProductError as fault:
+            return await self._failed(link, memory, fault.message)
+        await self._flows.settle_link(link.flow_id, FlowState.SUCCEEDED, None)
+        return _succeeded(link)
+
+    async def _create(self, link: Link, flow: dict[str, Any], answer: Mapping[str, str]) -> None:
+        new = NewConnection.model_validate(link.body)
+        project = await self._projects.get(link.org_id, new.project_id) if new.project_id else None
+        if new.project_id and project is None:
+            raise NotFound(f"Could not find project with ID {new.project_id}")
+
+        async def prove() -> Proof:
+            grant = await self._entra.finish(link.tenant or ANY_TENANT, flow, answer)
+            return proof_of(grant, tenant=link.tenant, now=self._clock())
+
+        await self._connections.create(link.org_id, new, project=project, prove=prove, connection_id=link.connection_id)
+
+    async def _failed(self, link: Link, memory: dict[str, Any], message: str) -> Arrival:
+        await self._flows.settle_link(link.flow_id, FlowState.FAILED, message)
+        log.warning("oauth.failed orgId=%s connectionId=%s reason=%s", link.org_id, link.connection_id, message)
+        return Arrival(FlowState.FAILED, message, link.connection_id, link.return_url, memory["link"], status=400)
+
+    async def _state_of(self, link: Link) -> FlowState:
+        if link.state == FlowState.SUCCEEDED:
+            return FlowState.SUCCEEDED
+        made = await self._rows.read(link.org_id, link.connection_id)
+        if made is not None and made.row.lifecycle is Lifecycle.ACTIVE:
+            return FlowState.SUCCEEDED  # the process died between making the connection and saying so
+        return FlowState.EXPIRED if link.expires_at <= self._clock() else FlowState(link.state)
+
+    async def _tenant_id(self, tenant: str | None) -> str | None:
+        if tenant is None or _is_guid(tenant):
+            return tenant
+        return await self._entra.tenant_of(tenant)
+
+
+def connect_path(link_secret: str) -> str:
+    """The path of the link's page below the API's base."""
+    return f"/api/v1/app-connections/azure-key-vault/oauth/connect/{quote(link_secret, safe='')}"
+
+
+def _flow_id(link_secret: str) -> str:
+    """The flow's public id: the hash of its secret, so the table never holds what opens the link."""
+    return str(uuid.UUID(digest(link_secret)[:32], version=4))
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _aadsts(description: str) -> int | None:
+    head = description.partition(":")[0].removeprefix("AADSTS")
+    return int(head) if head.isdecimal() and len(head) <= 9 else None
+
+
+def _succeeded(link: Link) -> Arrival:
+    return Arrival(FlowState.SUCCEEDED, "The connection is ready.", link.connection_id, link.return_url)
+
+
+def _refused(message: str) -> Arrival:
+    return Arrival(FlowState.FAILED, message, status=400)

@@ -1,0 +1,96 @@
+"""Reading and writing rows so that what is owed is never lost.
+
+The due row is written before the connection row that needs it and removed only once no row needs it: a crash in between
+leaves a stale hint, which the timer drops, never a lost action.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+
+from shared.domain.connection import DueHint, Row
+from shared.domain.errors import ConcurrentChange, UpstreamError
+from shared.domain.owed import plan_hint
+from shared.services.ports import Clock, ConnectionTable, DueTable, Stored
+
+log = logging.getLogger(__name__)
+
+MAX_REAPPLIES = 8
+
+
+class Rows:
+    """The connection rows together with their due rows."""
+
+    def __init__(self, *, connections: ConnectionTable, due: DueTable, clock: Clock) -> None:
+        self._connections = connections
+        self._due = due
+        self._clock = clock
+
+    async def read(self, org_id: str, connection_id: str) -> Stored | None:
+        """The row, whatever its lifecycle, or None."""
+        return await self._connections.get(org_id, connection_id)
+
+    async def insert(self, row: Row) -> Stored:
+        """Write a new row. Raises `NameTaken`, `ConcurrentChange` when the id exists, `NotFound` without project."""
+        row = await self._prepared(row, None)
+        try:
+            return await self._connections.insert(row)
+        except UpstreamError:
+            raise  # it may have been written after all: the hint stays
+        except Exception:  # refused for certain, so the hint serves nothing; then the refusal goes on
+            await self._forget(row, row.due)
+            raise
+
+    async def save(self, before: Stored, after: Row) -> Stored:
+        """Write `after` if nobody wrote since `before`. Raises `ConcurrentChange`."""
+        after = await self._prepared(after, before.row.due)
+        try:
+            stored = await self._connections.replace(before, after)
+        except ConcurrentChange:
+            if after.due != before.row.due:
+                await self._forget(after, after.due)
+            raise
+        if before.row.due != after.due:
+            await self._forget(before.row, before.row.due)
+        return stored
+
+    async def change(self, org_id: str, connection_id: str, edit: Callable[[Row], Row]) -> Row | None:
+        """Apply `edit` to the newest row, again while others write in between. None when there is no row.
+
+        An `edit` that returns the row it was given writes nothing.
+        """
+        for attempt in range(MAX_REAPPLIES):
+            stored = await self.read(org_id, connection_id)
+            if stored is None:
+                return None
+            after = edit(stored.row)
+            if after is stored.row:
+                return stored.row
+            try:
+                return (await self.save(stored, after)).row
+            except ConcurrentChange:
+                if attempt == MAX_REAPPLIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def remove(self, before: Stored) -> None:
+        """Remove the row for good if nobody wrote since. Raises `ConcurrentChange`."""
+        await self._connections.remove(before)
+        await self._forget(before.row, before.row.due)
+
+    async def _prepared(self, row: Row, present: DueHint | None) -> Row:
+        write_id = uuid.uuid4().hex
+        hint = plan_hint(row.having(due=present), self._clock(), nonce=write_id[:12])
+        if hint is not None and hint != present:
+            await self._due.put(row.org_id, row.id, hint)
+        return row.having(write_id=write_id, due=hint)
+
+    async def _forget(self, row: Row, hint: DueHint | None) -> None:
+        if hint is None:
+            return
+        try:
+            await self._due.remove(row.org_id, row.id, hint)
+        except UpstreamError as fault:
+            log.warning("due.hint-left connectionId=%s reason=%s", row.id, fault.service)

@@ -1,0 +1,31 @@
+"""What the functions need, built once per process by `shared.bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.services.advance import Advance
+from shared.services.connections import Connections
+from shared.services.dispatch import Dispatch
+from shared.services.oauth_flow import OAuthFlow
+from shared.services.projects import Projects
+from shared.settings import Settings
+from shared.web.auth import BearerAuth
+
+Check = Callable[[], Awaitable[None]]
+"""Raises when a system that the product needs cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The use cases, the way in, and the checks of readiness by name."""
+
+    settings: Settings
+    auth: BearerAuth
+    connections: Connections
+    oauth: OAuthFlow
+    projects: Projects
+    advance: Advance
+    dispatch: Dispatch
+    checks: dict[str, Check]
