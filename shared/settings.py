@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from pydantic import (
@@ -55,9 +55,16 @@ def _split(text: object) -> object:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # its text may repeat the value
+        raise ValueError("must be an http(s) URL") from None
+
+
 def _url(url: str) -> str:
     """`url` as it is: redirect URIs are compared character by character (RFC 9700 section 2.1)."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be an http(s) URL without user or fragment")
     return url
@@ -65,7 +72,7 @@ def _url(url: str) -> str:
 
 def _base_url(url: str) -> str:
     """As browsers write it in `Origin` and vaults in ids: host in lower case, no default port, no slash at the end."""
-    if urlsplit(_url(url)).query:
+    if _parts(_url(url)).query:
         raise ValueError("must be a URL without query")
     try:
         return str(_HTTP_URL.validate_python(url)).rstrip("/")
@@ -74,13 +81,16 @@ def _base_url(url: str) -> str:
 
 
 def _origin(url: str) -> str:
-    if urlsplit(url).path not in ("", "/"):
+    if _parts(url).path not in ("", "/"):
         raise ValueError("must be an origin: scheme, host and port only")
     return _base_url(url)
 
 
 def _guid(text: str) -> str:
-    return str(UUID(text))
+    try:
+        return str(UUID(text))
+    except ValueError:  # its text may repeat the value
+        raise ValueError("must be a GUID") from None
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]

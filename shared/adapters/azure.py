@@ -11,6 +11,7 @@ from shared.adapters import entra, vault
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import client, connections, due, flows, keys, projects, records
+from shared.adapters.transport import CountedTransport
 from shared.services.ports import Clock
 from shared.settings import Settings
 
@@ -21,7 +22,9 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
     trust: dict[str, Any] = {}
     if settings.ca_file:  # the local stand-in's certificate, and an address outside the vault's own domain
         trust = {"connection_verify": settings.ca_file, "verify_challenge_resource": False}
-    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, **vault.OPTIONS, **trust))
+    options = {**vault.OPTIONS, **trust}
+    transport = CountedTransport(**options)
+    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options))
     if settings.storage_connection_string:
         tables = client.from_connection_string(settings.storage_connection_string)
     else:

@@ -7,7 +7,6 @@ keeps nothing of what it is told (neither tokens nor failures), or memory and st
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,12 +16,11 @@ from typing import Any
 import jwt
 import msal
 
-from shared.adapters.http_session import EntraSession
+from shared.adapters.http_session import SERVICE, EntraSession
 from shared.domain.entra_errors import TRANSIENT_ERRORS, explain
 from shared.domain.errors import BadRequest, GrantRefused, Refusal, UpstreamError, UpstreamUnavailable
 from shared.services.ports import Authorization, Clock, Grant
 
-SERVICE = "Microsoft Entra ID"
 MAX_APPS = 256
 CLOCK_SKEW_SECONDS = 300
 
@@ -104,13 +102,15 @@ class MsalEntra:
         result = await self._call(
             tenant_id, lambda app: app.acquire_token_by_refresh_token(refresh_token, self._scopes)
         )
+        if not result.get("refresh_token"):
+            raise UpstreamError(SERVICE, f"{SERVICE} gave no new refresh token")
         return self._grant(result)
 
     async def tenant_of(self, domain: str) -> str:
         """See `Entra`. The discovery document of a verified domain names its tenant's issuer."""
         url = f"{self._host}/{domain}/v2.0/.well-known/openid-configuration"
         response = await asyncio.to_thread(self._session.get, url)
-        found = _ISSUER_TENANT.search(str(_json(response.text).get("issuer", "")))
+        found = _ISSUER_TENANT.search(str(response.json().get("issuer", "")))
         if response.status_code != 200 or found is None:
             raise BadRequest(f'No Entra tenant has verified the domain "{domain}"')
         return found.group(1).lower()
@@ -121,10 +121,10 @@ class MsalEntra:
             result = await asyncio.to_thread(lambda: act(self._app(tenant, credential)))
         except UpstreamError:
             raise
-        except (ValueError, RuntimeError) as error:
-            # MSAL's words for an unknown tenant, a state or nonce that does not match, an answer that is no JSON.
-            raise self._unusable(tenant, error) from error
-        if "error" in result:
+        except (ValueError, RuntimeError, LookupError) as error:
+            # MSAL's words for an unknown tenant, a state or nonce that does not match, an answer with members missing.
+            raise _unusable(tenant, error) from error
+        if result.get("error"):
             raise _refused(result)
         return dict(result)
 
@@ -145,19 +145,13 @@ class MsalEntra:
                 self._apps.popitem(last=False)
         return app
 
-    def _unusable(self, tenant: str, error: Exception) -> Exception:
-        text = str(error)
-        if "invalid_tenant" in text or "AADSTS90002" in text:
-            return GrantRefused(*_explained(Refusal(error="invalid_tenant", aadsts=90002)))
-        if "nonce" in text or "state" in text:
-            return BadRequest("Failed to get access token: the answer does not belong to this sign-in. Start again.")
-        return UpstreamUnavailable(SERVICE, f"{SERVICE} gave an answer that makes no sense (tenant {tenant})")
-
     def _grant(self, result: Mapping[str, Any]) -> Grant:
         """The grant, once its ID token is shown to be meant for us (OpenID Connect Core section 3.1.3.7).
 
         The token came over TLS from the token endpoint itself, which stands in for its signature (ibid., item 6).
         """
+        if not isinstance(result.get("access_token"), str):
+            raise UpstreamError(SERVICE, f"{SERVICE} gave an answer without a token")
         if not result.get("refresh_token"):
             raise BadRequest(
                 "Failed to get access token: Entra granted no refresh token. Ask for the scope offline_access."
@@ -193,6 +187,15 @@ class MsalEntra:
         return claims
 
 
+def _unusable(tenant: str, error: Exception) -> Exception:
+    text = f"{error} {error.__context__}"  # MSAL's own text hides Entra's, which it was raised from
+    if "AADSTS90002" in text:
+        return GrantRefused(*_explained(Refusal(error="invalid_tenant", aadsts=90002)))
+    if "nonce in id token" in text or "state mismatch" in text:
+        return BadRequest("Failed to get access token: the answer does not belong to this sign-in. Start again.")
+    return UpstreamUnavailable(SERVICE, f"{SERVICE} gave an answer that makes no sense (tenant {tenant})")
+
+
 def _refused(result: Mapping[str, Any]) -> Exception:
     codes = result.get("error_codes") or [None]
     if result["error"] in TRANSIENT_ERRORS:
@@ -208,11 +211,3 @@ def _refused(result: Mapping[str, Any]) -> Exception:
 
 def _explained(refusal: Refusal) -> tuple[Refusal, str]:
     return refusal, explain(refusal)
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -10,6 +10,7 @@ from urllib3.util import Retry
 
 from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
 
+SERVICE = "Microsoft Entra ID"
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 
@@ -21,27 +22,49 @@ class EntraSession(requests.Session):
     be repeated. MSAL knows no `Retry-After`; raising here keeps it.
     """
 
-    def __init__(self, ca_file: str | None = None) -> None:
+    def __init__(self, ca_file: str | None = None, *, read_seconds: float = READ_SECONDS) -> None:
         super().__init__()
+        self._timeout = (CONNECT_SECONDS, read_seconds)
         self.trust_env = False
         if ca_file is not None:
             self.verify = ca_file
-        retry = Retry(connect=2, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
+        retry = Retry(
+            connect=2,
+            read=0,
+            status=0,
+            redirect=0,
+            other=0,
+            backoff_factor=0.1,
+            respect_retry_after_header=False,  # else a throttled GET ends in urllib3's own error, without the header
+        )
         self.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=32))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """One request; 429 and 5xx raise `UpstreamUnavailable`."""
-        kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
+        """One request; 429, 5xx and a body of another shape than Entra's raise `UpstreamUnavailable`.
+
+        MSAL takes the shape for granted, and remembers the `error` of an answer for its next request.
+        """
+        kwargs["timeout"] = self._timeout
         kwargs["allow_redirects"] = False
         try:
             response = super().request(method, url, *args, **kwargs)
         except requests.exceptions.ConnectTimeout as error:
-            raise UpstreamUnavailable("Microsoft Entra ID") from error
+            raise UpstreamUnavailable(SERVICE) from error
         except requests.exceptions.Timeout as error:
-            raise UpstreamTimeout("Microsoft Entra ID") from error
+            raise UpstreamTimeout(SERVICE) from error
         except requests.exceptions.RequestException as error:
-            raise UpstreamUnavailable("Microsoft Entra ID") from error
+            raise UpstreamUnavailable(SERVICE) from error
         if response.status_code == 429 or response.status_code >= 500:
             after = response.headers.get("Retry-After", "")
-            raise UpstreamUnavailable("Microsoft Entra ID", retry_after=float(after) if after.isdecimal() else None)
+            raise UpstreamUnavailable(SERVICE, retry_after=float(after) if after.isdecimal() else None)
+        if not _makes_sense(response):
+            raise UpstreamUnavailable(SERVICE, f"{SERVICE} gave an answer that makes no sense; try again later")
         return response
+
+
+def _makes_sense(response: requests.Response) -> bool:
+    try:
+        document = response.json()
+    except requests.exceptions.JSONDecodeError:
+        return False
+    return isinstance(document, dict) and isinstance(document.get("error", ""), str)

@@ -39,9 +39,10 @@ class AzureVault:
     async def put(self, name: str, value: str, *, tags: Mapping[str, str]) -> StoredVersion:
         """See `Vault`.
 
-        A lost answer is not sent again, since each try that acted makes a version: it is looked for by its write id.
+        Each request that acted makes a version, so a request is not sent again when its answer was lost: its version is
+        looked for by its write id. A cut connection, though, looks to the client like one that was never made.
         """
-        history: list[Any] = []
+        responses: list[Any] = []
         write_id = uuid.uuid4().hex
         with translated(SERVICE):
             try:
@@ -51,14 +52,15 @@ class AzureVault:
                     content_type=CONTENT_TYPE,
                     tags={**tags, "writeId": write_id},
                     retry_read=0,
-                    raw_response_hook=lambda response: history.extend(response.context.get("history") or []),
+                    raw_response_hook=responses.append,
                 )
             except ServiceResponseError:
                 found = await self._version_of(name, write_id)
                 if found is None:
                     raise
-                return StoredVersion(found)
-        return StoredVersion(str(secret.id), maybe_repeated=bool(history))
+                return StoredVersion(found, maybe_repeated=True)  # earlier tries of a request that failed are not told
+        # The retry policy leaves its history in the context after the hook has run.
+        return StoredVersion(str(secret.id), maybe_repeated=bool(responses[-1].context.get("history")))
 
     async def get(self, version_id: str) -> str:
         """See `Vault`."""
@@ -98,11 +100,14 @@ class AzureVault:
         """See `Vault`. Creation times have whole seconds, so one of the same second is not certainly older."""
         name, version = _parse(version_id)
         with translated(SERVICE):
-            versions = [
-                item
-                async for item in self._client.list_properties_of_secret_versions(name)
-                if item.enabled and item.created_on is not None
-            ]
+            try:
+                versions = [
+                    item
+                    async for item in self._client.list_properties_of_secret_versions(name)
+                    if item.enabled and item.created_on is not None
+                ]
+            except ResourceNotFoundError:
+                return True
         created = next((item.created_on for item in versions if item.version == version), None)
         left = [item for item in versions if item.version != version]
         for item in list(left):

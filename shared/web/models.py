@@ -54,6 +54,14 @@ def _uuid(text: str) -> str:
     return text.lower()
 
 
+def _origin_of(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text repeats what was sent
+        return None
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _empty_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -187,9 +195,7 @@ class AuthorizeBody(NewConnectionBody):
     def _allowed(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in (info.context or {}).get("return_origins", ()) or parts.fragment:
+        if _origin_of(url) not in (info.context or {}).get("return_origins", ()) or "#" in url:
             raise ValueError("Must begin with one of the return origins that this service is configured with")
         return url
 

@@ -84,12 +84,13 @@ async def test_a_project_is_not_removed_past_a_connection_made_at_the_same_momen
 async def test_a_connection_made_between_look_and_removal_keeps_the_project(relayed: Tables, relay: Relay) -> None:
     made = project()
     await relayed.projects.insert(made)
-    relay.mishaps.append(Mishap(r"^GET .*p%21", delay=0.2))  # the answer "no connections" is on its way
-    removal = asyncio.create_task(relayed.projects.remove("org-1", made.id))
-    await asyncio.sleep(0.1)
-    await relayed.connections.insert(row(project=made))
+
+    async def create() -> None:
+        await relayed.connections.insert(row(project=made))
+
+    relay.mishaps.append(Mishap("^GET .*filter", meanwhile=create))  # the answer "no connections" is on its way
     with pytest.raises(Conflict):
-        await removal
+        await relayed.projects.remove("org-1", made.id)
     assert relay.mishaps == []
     assert await relayed.projects.get("org-1", made.id) == made
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from shared.adapters.azure_errors import translated
@@ -112,17 +112,17 @@ class AzureFlowTable:
     async def remove_attempt(self, attempt: Attempt) -> bool:
         """See `FlowTable`.
 
-        Sent once: were a lost answer sent again, our own success would look like somebody else's.
+        Sent once: were a lost answer sent again, our own success would look like somebody else's. A transaction of one,
+        because the client's `delete_entity` takes 404 for done.
         """
+        key = {"PartitionKey": keys.safe(attempt.state_hash), "RowKey": ATTEMPT}
+        unchanged = {"etag": attempt.etag, "match_condition": MatchConditions.IfNotModified}
         with translated(SERVICE):
             try:
-                await self._client.delete_entity(
-                    {"PartitionKey": keys.safe(attempt.state_hash), "RowKey": ATTEMPT, "flowId": ""},
-                    etag=attempt.etag,
-                    match_condition=MatchConditions.IfNotModified,
-                    retry_total=0,
-                )
-            except (ResourceModifiedError, ResourceNotFoundError):
+                await self._client.submit_transaction([("delete", key, unchanged)], retry_total=0)
+            except TableTransactionError as error:
+                if error.status_code not in (404, 412):
+                    raise
                 return False
         return True
 

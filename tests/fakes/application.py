@@ -1,0 +1,93 @@
+"""The whole application over fakes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared import bootstrap
+from shared.services.dispatch import Work
+from shared.settings import Settings
+from shared.web.application import Application
+from shared.web.auth import BearerAuth
+from tests.fakes.clock import FakeClock
+from tests.fakes.due import FakeDueTable
+from tests.fakes.entra import ADA, FakeEntra
+from tests.fakes.faults import Faults
+from tests.fakes.flows import FakeFlowTable
+from tests.fakes.records import FakeRecords
+from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
+from tests.fakes.vault import FakeVault
+
+TICK = timedelta(minutes=1)
+
+
+class FakeApplication:
+    """The use cases, the world that they act on, and the door between the two."""
+
+    def __init__(self, settings: Settings, auth: BearerAuth | None) -> None:
+        self.settings = settings
+        self.clock = FakeClock()
+        self.faults = Faults()
+        partitions = Partitions()
+        self.connections = FakeConnectionTable(partitions, self.faults)
+        self.projects = FakeProjectTable(partitions, self.faults)
+        self.due = FakeDueTable(self.clock, self.faults)
+        self.flows = FakeFlowTable(self.faults)
+        self.records = FakeRecords(self.faults)
+        self.vault = FakeVault(self.clock, self.faults)
+        self.entra = FakeEntra(self.clock, self.faults)
+        self._auth = auth
+        self.app = self._built()
+
+    def restart(self) -> None:
+        """The process died and a new one takes over: only what the outside world holds is left."""
+        self.faults.restart()
+        self.app = self._built()
+
+    async def tick(self) -> list[Work]:
+        """One tick of the timer, with each of its messages delivered once."""
+        work = await self.app.dispatch.tick()
+        for item in work:
+            await self.app.advance(item.org_id, item.connection_id)
+        return work
+
+    async def run(self, duration: timedelta) -> None:
+        """Let time pass, a tick each minute."""
+        end = self.clock() + duration
+        while self.clock() < end:
+            self.clock.advance(min(TICK, end - self.clock()))
+            await self.tick()
+
+    def _built(self) -> Application:
+        return bootstrap.build(
+            self.settings,
+            connections=self.connections,
+            projects=self.projects,
+            due=self.due,
+            flows=self.flows,
+            records=self.records,
+            vault=self.vault,
+            entra=self.entra,
+            clock=self.clock,
+            auth=self._auth,
+        )
+
+
+def settings_for_tests(**changes: str) -> Settings:
+    """Settings that no test needs to care about, changed by their environment names."""
+    usual = {
+        "ENVIRONMENT": "development",
+        "PUBLIC_URL": "https://connections.example",
+        "ALLOWED_TENANTS": ADA.tenant_id,
+        "API_AUDIENCE": "a0000000-0000-4000-8000-0000000000a2",
+        "VAULT_URL": "https://credentials.vault.azure.net",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+        "OAUTH_CLIENT_ID": "a0000000-0000-4000-8000-0000000000a1",
+        "RETURN_ORIGINS": "https://portal.example",
+    }
+    return Settings.from_environment(usual | changes)
+
+
+def fake_application(settings: Settings | None = None, *, auth: BearerAuth | None = None) -> FakeApplication:
+    """A fresh world with an application in it."""
+    return FakeApplication(settings or settings_for_tests(), auth)

@@ -1,0 +1,120 @@
+"""The timer: what is due is never lost, and what is not owed any more is dropped."""
+
+from __future__ import annotations
+
+from shared.domain.connection import LONGEST_RUN, Health, RotationStatus
+from shared.domain.owed import RESEND_AFTER
+from shared.services.dispatch import Dispatch, Work
+from shared.services.rows import Rows
+from tests.fakes.application import FakeApplication
+from tests.fakes.faults import Crash
+from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, row_of, wish
+
+
+async def due_now(world: FakeApplication, name: str = "prod-vault") -> str:
+    """The id of a connection whose rotation is due at this moment."""
+    connection = await created(world, wish(name, rotation=MONTHLY))
+    assert connection.rotation is not None
+    assert connection.rotation.next_rotation_at is not None
+    world.clock.now = connection.rotation.next_rotation_at
+    return connection.id
+
+
+async def test_a_lost_message_is_sent_again_after_five_minutes_and_not_before(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    assert await world.app.dispatch.tick() == [Work(ORG, connection_id)]
+    world.clock.advance(RESEND_AFTER - MINUTE)
+    assert await world.app.dispatch.tick() == []
+    world.clock.advance(MINUTE)
+    assert await world.app.dispatch.tick() == [Work(ORG, connection_id)]
+
+
+async def test_a_tick_that_dies_before_it_notes_what_it_sent_sends_it_again(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    world.faults.before("due.mark_sent", Crash())
+    try:
+        await world.app.dispatch.tick()
+    except Crash:
+        world.restart()
+    assert await world.app.dispatch.tick() == [Work(ORG, connection_id)]
+
+
+async def test_a_message_may_come_twice_and_late(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    await world.tick()
+    for _ in range(3):
+        world.clock.advance(MINUTE)
+        await world.app.advance(ORG, connection_id)
+    assert world.faults.calls.count("entra.refresh") == 1
+
+
+async def test_a_message_for_a_connection_that_is_gone_does_nothing(world: FakeApplication) -> None:
+    await world.app.advance(ORG, "a0000000-0000-4000-8000-0000000000ff")
+    await world.app.advance.record_poison(ORG, "a0000000-0000-4000-8000-0000000000ff")
+    assert world.connections.rows(ORG) == []
+
+
+async def test_a_hint_that_no_row_needs_is_dropped_once_its_writer_must_be_gone(world: FakeApplication) -> None:
+    world.faults.before("connections.insert", Crash())
+    try:
+        await created(world)
+    except Crash:
+        world.restart()
+    assert len(world.due.all()) == 1
+    assert world.connections.rows(ORG) == []
+    await world.run(LONGEST_RUN + RESEND_AFTER + MINUTE)
+    assert world.due.all() == []
+
+
+async def test_a_hint_left_beside_the_one_in_force_is_dropped_and_the_other_stays(world: FakeApplication) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.faults.before("connections.replace", Crash())
+    try:
+        await world.app.connections.rotate(CALLER, connection.id)
+    except Crash:
+        world.restart()
+    assert len(world.due.hints(connection.id)) == 2
+    assert row_of(world, connection.id).run is None
+    await world.run(RESEND_AFTER * 4)
+    (left,) = world.due.hints(connection.id)
+    assert left.hint == row_of(world, connection.id).due
+    assert "entra.refresh" not in world.faults.calls
+
+
+async def test_a_tick_sends_no_more_than_its_limit_and_the_oldest_first(world: FakeApplication) -> None:
+    names = ("a", "b", "c")
+    ids = {await due_now(world, name) for name in names}
+    world.clock.advance(DAY)
+    dispatch = Dispatch(
+        rows=Rows(connections=world.connections, due=world.due, clock=world.clock),
+        due=world.due,
+        clock=world.clock,
+        limit=2,
+    )
+    first = await dispatch.tick()
+    second = await dispatch.tick()
+    assert (len(first), len(second)) == (2, 1)
+    assert {work.connection_id for work in first + second} == ids
+
+
+async def test_work_that_keeps_failing_is_written_on_the_connection(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    await world.app.connections.rotate(CALLER, connection_id)
+    await world.app.advance.record_poison(ORG, connection_id)
+    row = row_of(world, connection_id)
+    assert row.connection.rotation is not None
+    assert row.connection.rotation.rotation_status is RotationStatus.FAILED
+    assert row.connection.status.state is Health.DEGRADED
+    assert row.hold is not None
+    assert len(world.due.hints(connection_id)) == 1
+
+
+async def test_poisoned_work_is_tried_again_within_the_hour_and_mends(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    await world.app.advance.record_poison(ORG, connection_id)
+    assert row_of(world, connection_id).connection.status.state is Health.DEGRADED
+    await world.run(60 * MINUTE)
+    row = row_of(world, connection_id)
+    assert row.connection.status.state is Health.ACTIVE
+    assert row.hold is None
+    assert world.faults.calls.count("entra.refresh") == 1

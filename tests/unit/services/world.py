@@ -1,0 +1,66 @@
+"""What the tests of the use cases share: callers, wishes, and the short way to a connection."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from shared.domain.caller import Caller
+from shared.domain.connection import Connection, Credential, Method, Row
+from shared.domain.creation import NewConnection, RotationPlan
+from shared.domain.project import Project
+from shared.domain.schedule import RotateAt
+from tests.fakes.application import FakeApplication
+from tests.fakes.entra import ADA, Account
+
+ORG = "a0000000-0000-4000-8000-000000000001"
+CALLER = Caller(org_id=ORG, object_id="a0000000-0000-4000-8000-000000000011", name="Olga Operator")
+OTHER_CALLER = Caller(org_id=ORG, object_id="a0000000-0000-4000-8000-000000000012")
+MONTHLY = RotationPlan(rotation_interval=30, rotate_at_utc=RotateAt(hours=3, minutes=30))
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+def wish(
+    name: str = "prod-vault",
+    *,
+    project_id: str | None = None,
+    tenant: str | None = None,
+    rotation: RotationPlan | None = None,
+    enabled: bool | None = None,
+) -> NewConnection:
+    """A wish for a connection; with a rotation, it is switched on unless told otherwise."""
+    return NewConnection(
+        name=name,
+        method=Method.OAUTH,
+        project_id=project_id,
+        tenant=tenant,
+        rotation=rotation,
+        is_auto_rotation_enabled=rotation is not None if enabled is None else enabled,
+    )
+
+
+async def created(world: FakeApplication, new: NewConnection | None = None, account: Account = ADA) -> Connection:
+    """A connection made with a code that the caller brought."""
+    code = world.entra.code_for(account, world.settings.redirect_uri)
+    return await world.app.oauth.create_with_code(CALLER, new or wish(), code=code, redirect_uri=None, verifier=None)
+
+
+async def create_project(world: FakeApplication, *, callers: tuple[str, ...] = ()) -> Project:
+    """A project, open to everybody unless callers are named."""
+    return await world.app.projects.create(
+        CALLER, name="Payments", slug=None, type_="secret-manager", description=None, callers=list(callers)
+    )
+
+
+def row_of(world: FakeApplication, connection_id: str) -> Row:
+    """The row, which must be there."""
+    row = world.connections.row(ORG, connection_id)
+    assert row is not None
+    return row
+
+
+def active_credential(world: FakeApplication, connection_id: str) -> Credential:
+    """What Key Vault holds under the version that the row names, which must be readable."""
+    row = row_of(world, connection_id)
+    (found,) = [each for each in world.vault.readable()[row.secret_name] if each.id == row.active_version]
+    return Credential.model_validate_json(found.value)

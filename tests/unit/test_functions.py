@@ -1,0 +1,76 @@
+"""The functions that a host finds. An import error would show as none at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure.functions.decorators.function_app import Function
+
+from function_app import app
+
+KV = "v1/app-connections/azure-key-vault"
+EXPECTED: list[tuple[str, str, tuple[str, ...], str]] = [
+    ("connections_create", "httpTrigger", ("POST",), KV),
+    ("connections_delete", "httpTrigger", ("DELETE",), f"{KV}/{{connectionId}}"),
+    ("connections_get", "httpTrigger", ("GET",), f"{KV}/{{connectionId}}"),
+    ("connections_list", "httpTrigger", ("GET",), KV),
+    ("connections_rotate", "httpTrigger", ("POST",), f"{KV}/{{connectionId}}/rotate-credentials"),
+    ("health_live", "httpTrigger", ("GET",), "health/live"),
+    ("health_ready", "httpTrigger", ("GET",), "health/ready"),
+    ("oauth_authorize", "httpTrigger", ("POST",), f"{KV}/oauth/authorize"),
+    ("oauth_callback", "httpTrigger", ("GET", "POST"), "v1/app-connections/azure/oauth/callback"),
+    ("oauth_connect_page", "httpTrigger", ("GET",), f"{KV}/oauth/connect/{{linkSecret}}"),
+    ("oauth_connect_start", "httpTrigger", ("POST",), f"{KV}/oauth/connect/{{linkSecret}}"),
+    ("oauth_flow_status", "httpTrigger", ("GET",), f"{KV}/oauth/flows/{{flowId}}"),
+    ("projects_create", "httpTrigger", ("POST",), "v1/projects"),
+    ("projects_delete", "httpTrigger", ("DELETE",), "v1/projects/{projectId}"),
+    ("projects_get", "httpTrigger", ("GET",), "v1/projects/{projectId}"),
+    ("projects_list", "httpTrigger", ("GET",), "v1/projects"),
+    ("work_advance", "queueTrigger", (), "work"),
+    ("work_poison", "queueTrigger", (), "work-poison"),
+    ("work_tick", "timerTrigger", (), "%WORK_SCHEDULE%"),
+]
+
+FUNCTIONS: list[Function] = app.get_functions()
+
+
+def trigger(function: Function) -> dict[str, Any]:
+    found = function.get_trigger()
+    assert found is not None, "a function without trigger never runs"
+    described: dict[str, Any] = found.get_dict_repr()
+    return described
+
+
+def signature(function: Function) -> tuple[str, str, tuple[str, ...], str]:
+    """Name, kind of trigger, methods, and the route, queue or schedule."""
+    found = trigger(function)
+    methods = tuple(sorted(getattr(method, "value", method) for method in found.get("methods", ())))
+    where = found.get("route") or found.get("queueName") or found.get("schedule") or ""
+    return str(function.get_function_name()), str(found["type"]), methods, str(where)
+
+
+def test_the_host_finds_exactly_these_functions() -> None:
+    assert sorted(signature(function) for function in FUNCTIONS) == EXPECTED
+
+
+def test_every_function_says_what_it_does() -> None:
+    assert [function.get_function_name() for function in FUNCTIONS if not function.get_user_function().__doc__] == []
+
+
+def test_no_route_asks_for_a_function_key() -> None:
+    levels = {trigger(function)["authLevel"] for function in FUNCTIONS if trigger(function)["type"] == "httpTrigger"}
+    assert {str(getattr(level, "value", level)).lower() for level in levels} == {"anonymous"}
+
+
+def test_every_queue_and_output_uses_the_storage_of_the_host() -> None:
+    bindings = [binding.get_dict_repr() for function in FUNCTIONS for binding in function.get_bindings()]
+    queues = [binding for binding in bindings if str(binding["type"]).startswith("queue")]
+    assert {binding["connection"] for binding in queues} == {"AzureWebJobsStorage"}
+    assert {binding["queueName"] for binding in queues} == {"work", "work-poison"}
+    outputs = [binding for binding in queues if binding["type"] == "queue"]
+    assert {binding["queueName"] for binding in outputs} == {"work"}
+
+
+def test_the_timer_does_not_run_at_start_and_remembers_missed_ticks() -> None:
+    (timer,) = [trigger(function) for function in FUNCTIONS if trigger(function)["type"] == "timerTrigger"]
+    assert (timer["runOnStartup"], timer["useMonitor"]) == (False, True)
