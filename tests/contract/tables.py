@@ -142,3 +142,16 @@ def project(slug: str = "payments", *, org: str = "org-1", callers: tuple[str, .
         callers=callers,
         created_at=START,
     )
+
+
+async def names(table: ConnectionTable, project_id: str | None = None, *, limit: int = 100) -> list[str]:
+    """The names that a list shows, read in pages of `limit`."""
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = await table.page("org-1", project_id, after=after, limit=limit)
+        assert len(page.items) <= limit
+        found += [item.connection.name for item in page.items]
+        if page.next_key is None:
+            return found
+        after = page.next_key

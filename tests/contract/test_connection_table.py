@@ -8,21 +8,7 @@ import pytest
 
 from shared.domain.connection import Lifecycle
 from shared.domain.errors import ConcurrentChange, NameTaken, NotFound
-from shared.services.ports import ConnectionTable
-from tests.contract.tables import Tables, project, row, written
-
-
-async def names(table: ConnectionTable, project_id: str | None = None, *, limit: int = 100) -> list[str]:
-    """The names that a list shows, read in pages of `limit`."""
-    found: list[str] = []
-    after: str | None = None
-    while True:
-        page = await table.page("org-1", project_id, after=after, limit=limit)
-        assert len(page.items) <= limit
-        found += [item.connection.name for item in page.items]
-        if page.next_key is None:
-            return found
-        after = page.next_key
+from tests.contract.tables import Tables, names, project, row, written
 
 
 async def test_a_row_comes_back_as_it_was_written(tables: Tables) -> None:

@@ -8,8 +8,7 @@ from shared.adapters.tables.connections import MAX_ROW_CHARS
 from shared.domain.connection import Lifecycle
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, UpstreamUnavailable
 from tests.contract.relay import Mishap, Relay
-from tests.contract.tables import Tables, row, written
-from tests.contract.test_connection_table import names
+from tests.contract.tables import Tables, names, row, written
 
 BATCH = r"^POST .*/\$batch"
 LOSSES = [

@@ -7,47 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import LONGEST_RUN
-from shared.domain.errors import BadRequest, NotFound, UpstreamTimeout, UpstreamUnavailable
-from shared.services.oauth_flow import ATTEMPT_LIFETIME, LINK_LIFETIME, Arrival, Departure, FlowState, NewLink
+from shared.domain.errors import BadRequest, NotFound
+from shared.services.oauth_flow import ATTEMPT_LIFETIME, LINK_LIFETIME, FlowState
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA, FAY
-from tests.fakes.faults import Crash
-from tests.unit.services.test_projects import STRANGER
-from tests.unit.services.world import (
-    CALLER,
-    MINUTE,
-    MONTHLY,
-    ORG,
-    active_credential,
-    create_project,
-    created,
-    wish,
-)
-
-
-async def linked(world: FakeApplication, *, tenant: str | None = None, project_id: str | None = None) -> NewLink:
-    """A connect link."""
-    new = wish(tenant=tenant, project_id=project_id, rotation=MONTHLY)
-    return await world.app.oauth.authorize(CALLER, new, return_url="https://portal.example/done")
-
-
-async def departed(world: FakeApplication, link: NewLink) -> Departure:
-    """The link's button was pressed."""
-    departure = await world.app.oauth.depart(link.secret)
-    assert isinstance(departure, Departure)
-    return departure
-
-
-async def arrived(world: FakeApplication, departure: Departure, answer: dict[str, str] | None = None) -> Arrival:
-    """The browser that departed comes back, with Ada's consent unless another answer is given."""
-    answer = answer or world.entra.sign_in(departure.url, ADA)
-    return await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value})
-
-
-async def state_of(world: FakeApplication, link: NewLink) -> FlowState:
-    """What the caller who made the link is told."""
-    return (await world.app.oauth.status(CALLER, link.link.flow_id))[1]
+from tests.unit.services.links import arrived, departed, linked, state_of
+from tests.unit.services.world import CALLER, ORG, STRANGER, active_credential, create_project, created
 
 
 async def test_a_sign_in_makes_the_connection_that_the_link_announced(world: FakeApplication) -> None:
@@ -198,51 +163,6 @@ async def test_a_link_that_is_done_begins_no_sign_in(world: FakeApplication) -> 
     link = await linked(world)
     await arrived(world, await departed(world, link))
     assert await world.app.oauth.depart(link.secret) == (world.flows.links[link.link.flow_id], FlowState.SUCCEEDED)
-
-
-async def test_a_process_that_dies_before_it_says_so_has_still_succeeded(world: FakeApplication) -> None:
-    link = await linked(world)
-    departure, later = await departed(world, link), await departed(world, link)
-    world.faults.before("flows.settle_link", Crash())
-    with pytest.raises(Crash):
-        await arrived(world, departure)
-    world.restart()
-    assert world.flows.links[link.link.flow_id].state == FlowState.PENDING
-    assert await state_of(world, link) is FlowState.SUCCEEDED
-    assert (await arrived(world, later)).connection_id == link.link.connection_id
-    assert len(world.vault.readable()) == 1
-
-
-async def test_a_crash_during_the_creation_leaves_the_link_usable_within_minutes(world: FakeApplication) -> None:
-    link = await linked(world)
-    departure = await departed(world, link)
-    world.faults.after("vault.put", Crash())
-    with pytest.raises(Crash):
-        await arrived(world, departure)
-    world.restart()
-    assert await state_of(world, link) is FlowState.PENDING
-    busy = await arrived(world, await departed(world, link))
-    assert "Another sign-in for this connection is being completed" in busy.message
-    await world.run(LONGEST_RUN + MINUTE)
-    assert (await arrived(world, await departed(world, link))).state is FlowState.SUCCEEDED
-    assert len(world.vault.readable()) == 1
-    active_credential(world, link.link.connection_id)
-
-
-async def test_a_failed_store_leaves_the_link_usable_at_once(world: FakeApplication) -> None:
-    link = await linked(world)
-    world.faults.after("vault.put", UpstreamTimeout("Key Vault"))
-    failed = await arrived(world, await departed(world, link))
-    assert failed.message == "Key Vault did not answer in time; try again later"
-    assert (await arrived(world, await departed(world, link))).state is FlowState.SUCCEEDED
-    active_credential(world, link.link.connection_id)
-
-
-async def test_an_authority_that_is_down_is_told_and_leaves_the_link_usable(world: FakeApplication) -> None:
-    link = await linked(world)
-    world.faults.before("entra.finish", UpstreamUnavailable("Microsoft Entra ID"))
-    assert "unavailable" in (await arrived(world, await departed(world, link))).message
-    assert (await arrived(world, await departed(world, link))).state is FlowState.SUCCEEDED
 
 
 async def test_a_name_taken_meanwhile_is_told(world: FakeApplication) -> None:

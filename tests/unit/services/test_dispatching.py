@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from shared.domain.connection import LONGEST_RUN, Health, RotationStatus
-from shared.domain.owed import RESEND_AFTER
+from shared.domain.owed import RESEND_AFTER, plan_hint
 from shared.services.dispatch import Dispatch, Work
 from shared.services.rows import Rows
 from tests.fakes.application import FakeApplication
@@ -79,6 +81,15 @@ async def test_a_hint_left_beside_the_one_in_force_is_dropped_and_the_other_stay
     (left,) = world.due.hints(connection.id)
     assert left.hint == row_of(world, connection.id).due
     assert "entra.refresh" not in world.faults.calls
+
+
+async def test_a_hint_that_still_serves_is_not_written_anew(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.clock.advance(timedelta(milliseconds=123))
+    await world.app.connections.delete(CALLER, connection.id)
+    row = row_of(world, connection.id)
+    assert row.due is not None
+    assert plan_hint(row, world.clock(), "another nonce") == row.due
 
 
 async def test_a_tick_sends_no_more_than_its_limit_and_the_oldest_first(world: FakeApplication) -> None:

@@ -10,9 +10,7 @@ from shared.domain.caller import Caller
 from shared.domain.errors import BadRequest, Conflict, NameTaken, NotFound
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
-from tests.unit.services.world import CALLER, OTHER_CALLER, create_project, created, wish
-
-STRANGER = Caller(org_id="b0000000-0000-4000-8000-000000000001", object_id=CALLER.object_id)
+from tests.unit.services.world import CALLER, OTHER_CALLER, STRANGER, create_project, created, wish
 
 
 async def names_shown_to(world: FakeApplication, caller: Caller, project_id: str | None = None) -> list[str]:

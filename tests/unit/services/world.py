@@ -15,6 +15,8 @@ from tests.fakes.entra import ADA, Account
 ORG = "a0000000-0000-4000-8000-000000000001"
 CALLER = Caller(org_id=ORG, object_id="a0000000-0000-4000-8000-000000000011", name="Olga Operator")
 OTHER_CALLER = Caller(org_id=ORG, object_id="a0000000-0000-4000-8000-000000000012")
+STRANGER = Caller(org_id="b0000000-0000-4000-8000-000000000001", object_id=CALLER.object_id)
+"""Of another organisation."""
 MONTHLY = RotationPlan(rotation_interval=30, rotate_at_utc=RotateAt(hours=3, minutes=30))
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

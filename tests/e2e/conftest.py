@@ -1,0 +1,149 @@
+"""One stack for the whole test run; each test has an organisation of its own in it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from local.client import Client
+from local.entra import seed
+from local.environment import CERTIFICATES
+from local.stack import Stack, create_tables
+from local.visitor import Visitor
+from tests.e2e.stacks import HIDDEN_SECONDS, NEVER, all_free, beside, free_base
+from tests.e2e.world import Customer, token_of
+
+ORGANISATIONS = 250
+"""Allowed tenants are a setting, so all are named before the first test runs; each test uses one up."""
+
+HOST_JSON = Path(__file__).parents[2] / "host.json"
+
+ONLY_HTTP = """
+import azure.functions as func
+from functions import connections
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+app.register_functions(connections.blueprint)
+"""
+"""The connections' functions without the work's: messages stay on the queue."""
+
+
+@pytest.fixture(scope="session")
+def organisations() -> list[str]:
+    return [str(uuid4()) for _ in range(ORGANISATIONS)]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(organisations: list[str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """The product over http loopback; rotation intervals count seconds and the timer runs each second."""
+    base = free_base()
+    settings = {
+        "ALLOWED_TENANTS": ",".join(organisations),
+        "ROTATION_INTERVAL_UNIT": "seconds",
+        "WORK_SCHEDULE": "* * * * * *",
+    }
+    running = Stack(base, state=tmp_path_factory.mktemp("stack"), settings=settings, hidden_seconds=HIDDEN_SECONDS)
+    try:
+        await running.start_emulators()
+        await _register_redirect_uris(running, f"http://127.0.0.1:{base + 7}", f"https://127.0.0.1:{base + 8}")
+        await running.start_host()
+        yield running
+    finally:
+        await running.processes.stop_all()
+    assert all_free(base), "the stack left something that still listens"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def quiet_stack(stack: Stack, azurite: str) -> AsyncIterator[Stack]:
+    """A host that puts messages on a queue which nobody reads, in a storage account of its own."""
+    settings = {"AzureWebJobsStorage": azurite}
+    quiet = beside(stack, name="quiet", offset=7, settings=settings)
+    root = quiet.state / "app"
+    root.mkdir(parents=True)
+    (root / "function_app.py").write_text(ONLY_HTTP)
+    shutil.copy(HOST_JSON, root)
+    command = [sys.executable, "-m", "local.host", "--port", str(quiet.ports.api), "--root", str(root)]
+    await create_tables(azurite)
+    try:
+        await quiet.processes.start("host", command, port=quiet.ports.api, env=quiet.settings)
+        yield quiet
+    finally:
+        await quiet.processes.stop_all()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def https_stack(stack: Stack) -> AsyncIterator[Stack]:
+    """The product over https, as browsers meet it in Azure."""
+    https = beside(stack, name="https", offset=8, scheme="https", settings={"WORK_SCHEDULE": NEVER})
+    try:
+        await https.start_host()
+        yield https
+    finally:
+        await https.processes.stop_all()
+
+
+@pytest.fixture
+def org_id(organisations: list[str]) -> str:
+    """An organisation that no other test uses."""
+    return organisations.pop()
+
+
+@pytest.fixture
+async def client(stack: Stack, org_id: str) -> AsyncIterator[Client]:
+    """A program with every role in the test's organisation."""
+    async with Client(stack, "") as speaking:
+        speaking.token = await token_of(speaking, org_id)
+        yield speaking
+
+
+@pytest.fixture
+async def customer(client: Client) -> Customer:
+    """A customer whose user signs in."""
+    return await Customer.new(client)
+
+
+@pytest.fixture
+async def visitor(stack: Stack) -> AsyncIterator[Visitor]:
+    """A person with a browser."""
+    async with Visitor(str(CERTIFICATES / "loopback.pem")) as person:
+        yield person
+
+
+Break = Callable[..., Awaitable[None]]
+"""`await break_entra("POST /path", status=503)`: the fault that the next matching request meets."""
+
+
+@pytest.fixture
+async def break_entra(client: Client) -> AsyncIterator[Break]:
+    """Make the Entra stand-in fail; it behaves again after the test."""
+
+    async def add(match: str, **fault: Any) -> None:
+        await client.entra("POST", "faults", {"match": match, **fault})
+
+    yield add
+    await client.entra("DELETE", "faults")
+
+
+@pytest.fixture
+async def break_vault(client: Client) -> AsyncIterator[Break]:
+    """Make the Key Vault stand-in fail; it behaves again after the test."""
+
+    async def add(match: str, **fault: Any) -> None:
+        await client.vault("POST", "faults", {"match": match, **fault})
+
+    yield add
+    await client.vault("DELETE", "faults")
+
+
+async def _register_redirect_uris(stack: Stack, *more: str) -> None:
+    """Let the service's own app take answers at all hosts of the test run."""
+    uris = [url + seed.CALLBACK_PATH for url in (stack.api, *more)]
+    async with Client(stack, "") as control:
+        await control.entra("POST", "applications", {"appId": seed.OAUTH_CLIENT_ID, "redirectUris": uris})

@@ -1,0 +1,55 @@
+"""Stacks for tests: on ports that are free now, and hosts beside the first over the same emulators."""
+
+from __future__ import annotations
+
+import random
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+
+from local.processes import Processes
+from local.stack import Stack
+
+PORTS_PER_STACK = 10
+HIDDEN_SECONDS = 5
+"""How long a queue message in work is hidden; naming it also chooses the repository's own host over `func`."""
+
+NEVER = "0 0 0 1 1 *"
+"""A timer schedule for a host that leaves the work to another one."""
+
+
+def free_base() -> int:
+    """The first of ten consecutive free ports, below those that the system gives to clients."""
+    for _ in range(100):
+        base = random.randrange(20_000, 32_000, PORTS_PER_STACK)  # noqa: S311 -- chance keeps test runs apart, no more
+        if all_free(base):
+            return base
+    raise RuntimeError("no ten consecutive free ports found")
+
+
+def all_free(base: int) -> bool:
+    """Whether nobody listens on any port of the stack at `base`."""
+    with ExitStack() as held:
+        for port in range(base, base + PORTS_PER_STACK):
+            candidate = held.enter_context(socket.socket())
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as every server here does
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+def beside(first: Stack, *, name: str, offset: int, scheme: str = "http", settings: dict[str, str]) -> Stack:
+    """Another functions host over the emulators of `first`, at its own port, with processes of its own."""
+    port = first.ports.api + offset
+    public_url = {"PUBLIC_URL": f"{scheme}://127.0.0.1:{port}"}
+    other = Stack(
+        first.ports.api,
+        state=first.state / name,
+        settings={**first.settings, **public_url, **settings},
+        hidden_seconds=HIDDEN_SECONDS,
+    )
+    other.ports = replace(other.ports, api=port)
+    other.processes = Processes(other.state / "logs")
+    return other

@@ -1,0 +1,32 @@
+"""What the tests of the connect link share: making one, pressing its button, coming back."""
+
+from __future__ import annotations
+
+from shared.services.oauth_flow import Arrival, Departure, FlowState, NewLink
+from tests.fakes.application import FakeApplication
+from tests.fakes.entra import ADA
+from tests.unit.services.world import CALLER, MONTHLY, wish
+
+
+async def linked(world: FakeApplication, *, tenant: str | None = None, project_id: str | None = None) -> NewLink:
+    """A connect link."""
+    new = wish(tenant=tenant, project_id=project_id, rotation=MONTHLY)
+    return await world.app.oauth.authorize(CALLER, new, return_url="https://portal.example/done")
+
+
+async def departed(world: FakeApplication, link: NewLink) -> Departure:
+    """The link's button was pressed."""
+    departure = await world.app.oauth.depart(link.secret)
+    assert isinstance(departure, Departure)
+    return departure
+
+
+async def arrived(world: FakeApplication, departure: Departure, answer: dict[str, str] | None = None) -> Arrival:
+    """The browser that departed comes back, with Ada's consent unless another answer is given."""
+    answer = answer or world.entra.sign_in(departure.url, ADA)
+    return await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value})
+
+
+async def state_of(world: FakeApplication, link: NewLink) -> FlowState:
+    """What the caller who made the link is told."""
+    return (await world.app.oauth.status(CALLER, link.link.flow_id))[1]

@@ -1,0 +1,26 @@
+"""What the tests of rotation share."""
+
+from __future__ import annotations
+
+from shared.domain.connection import Connection, Rotation
+from tests.fakes.application import FakeApplication
+from tests.unit.services.world import CALLER, DAY, MONTHLY, ORG, created, row_of, wish
+
+
+async def requested(world: FakeApplication) -> Connection:
+    """A connection with a rotation that was just asked for by hand."""
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.clock.advance(DAY)
+    return await world.app.connections.rotate(CALLER, connection.id)
+
+
+def rotation_of(world: FakeApplication, connection_id: str) -> Rotation:
+    """How the newest run went."""
+    rotation = row_of(world, connection_id).connection.rotation
+    assert rotation is not None
+    return rotation
+
+
+def outcomes(world: FakeApplication, connection_id: str) -> list[object]:
+    """The outcomes in the history, newest first."""
+    return [entry["outcome"] for entry in world.records.history(ORG, connection_id)]
