@@ -34,7 +34,7 @@ PUBLIC_URL = "https://connections.example"
 REDIRECT_URI = PUBLIC_URL + seed.CALLBACK_PATH
 SCOPE = "https://vault.azure.net/user_impersonation"
 APP_SECRET = "oauth-app-local-development-only"
-READ_SECONDS = 1.0
+READ_SECONDS = 2.0
 
 MSAL_WARNINGS = [
     # The flow that MSAL would rather see checks a nonce of its own making; a code that a caller brings has another's.

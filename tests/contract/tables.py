@@ -31,8 +31,8 @@ from tests.fakes.flows import FakeFlowTable
 from tests.fakes.records import FakeRecords
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 
-QUICK = {"read_timeout": 0.5, "retry_backoff_factor": 0.01}
-"""Client options that make a lost answer a matter of half a second."""
+QUICK = {"read_timeout": 1.0, "retry_backoff_factor": 0.01}
+"""Client options that make a lost answer a matter of a second."""
 
 
 class History(Protocol):

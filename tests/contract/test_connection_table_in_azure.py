@@ -13,7 +13,7 @@ from tests.contract.tables import Tables, names, row, written
 BATCH = r"^POST .*/\$batch"
 LOSSES = [
     pytest.param(Mishap(BATCH), id="the connection is cut"),
-    pytest.param(Mishap(BATCH, delay=0.8), id="the answer comes too late"),
+    pytest.param(Mishap(BATCH, delay=1.3), id="the answer comes too late"),
     pytest.param(Mishap(BATCH, status=503), id="the client sends it again and meets its own write"),
 ]
 

@@ -123,7 +123,7 @@ async def test_a_cut_connection_is_unavailable_and_the_code_is_sent_once(
 
 async def test_a_slow_answer_is_a_time_out(real_authority: RealEntra) -> None:
     token = await refreshing(real_authority)
-    await real_authority.control.fault(TOKEN, delay=1.5)
+    await real_authority.control.fault(TOKEN, delay=2.5)
     with pytest.raises(UpstreamTimeout):
         await real_authority.entra.refresh(ADA.tenant_id, token)
 

@@ -7,7 +7,14 @@ import asyncio
 import pytest
 
 from shared.domain.connection import LONGEST_RUN, Health, Lifecycle
-from shared.domain.errors import BadRequest, GrantRefused, NameTaken, UpstreamTimeout, UpstreamUnavailable
+from shared.domain.errors import (
+    BadRequest,
+    ConcurrentChange,
+    GrantRefused,
+    NameTaken,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, FAY
 from tests.fakes.faults import Crash
@@ -194,3 +201,23 @@ async def test_a_reservation_whose_creator_died_holds_the_name_only_so_long(worl
     assert leaves_nothing(world)
     assert world.connections.rows(ORG) == []
     assert (await created(world)).name == "prod-vault"
+
+
+async def test_a_creator_slower_than_its_reservation_takes_its_secret_away_again(world: FakeApplication) -> None:
+    async def outlive_the_reservation() -> None:
+        await world.run(LONGEST_RUN + MINUTE)
+
+    world.faults.before("vault.put", outlive_the_reservation)
+    with pytest.raises(ConcurrentChange):
+        await created(world)
+    assert world.vault.readable() == {}
+    assert world.connections.rows(ORG) == []
+
+
+async def test_a_reservation_whose_answer_was_lost_is_cleaned_within_minutes(world: FakeApplication) -> None:
+    world.faults.after("connections.insert", UpstreamTimeout("Table Storage"))
+    with pytest.raises(UpstreamTimeout):
+        await created(world)
+    await world.run(LONGEST_RUN + MINUTE)
+    assert world.connections.rows(ORG) == []
+    assert world.due.all() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.domain.connection import LONGEST_RUN, Health, RotationStatus
+from shared.domain.connection import LONGEST_RUN, DueHint, Health, RotationStatus
 from shared.domain.owed import RESEND_AFTER, plan_hint
 from shared.services.dispatch import Dispatch, Work
 from shared.services.rows import Rows
@@ -65,6 +65,18 @@ async def test_a_hint_that_no_row_needs_is_dropped_once_its_writer_must_be_gone(
     assert len(world.due.all()) == 1
     assert world.connections.rows(ORG) == []
     await world.run(LONGEST_RUN + RESEND_AFTER + MINUTE)
+    assert world.due.all() == []
+
+
+async def test_a_hint_whose_writer_may_still_live_is_kept(world: FakeApplication) -> None:
+    hint = DueHint(at=world.clock() + timedelta(seconds=30), nonce="n")
+    await world.due.put(ORG, "a0000000-0000-4000-8000-0000000000ff", hint)
+    for pause in (timedelta(seconds=30), RESEND_AFTER):
+        world.clock.advance(pause)
+        await world.tick()
+    assert [row.sent for row in world.due.all()] == [2]
+    world.clock.advance(RESEND_AFTER)
+    await world.tick()
     assert world.due.all() == []
 
 

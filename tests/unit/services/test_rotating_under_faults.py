@@ -181,3 +181,17 @@ async def test_a_record_that_cannot_be_delivered_yet_is_delivered_once(world: Fa
     await world.run(10 * MINUTE)
     assert outcomes(world, connection.id) == ["success"]
     assert row_of(world, connection.id).outbox == ()
+
+
+async def test_a_worker_that_meets_another_write_reads_again_and_goes_on(world: FakeApplication) -> None:
+    connection = await requested(world)
+
+    async def edit() -> None:
+        stored = await world.connections.get(ORG, connection.id)
+        assert stored is not None
+        await world.connections.replace(stored, stored.row.showing(description="edited meanwhile"))
+
+    world.faults.before("connections.replace", edit)
+    await world.app.advance(ORG, connection.id)
+    assert outcomes(world, connection.id) == ["success"]
+    assert row_of(world, connection.id).connection.description == "edited meanwhile"
