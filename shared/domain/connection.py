@@ -107,7 +107,7 @@ class Run(Record):
 
 
 class Hold(Record):
-    """A pause after a passing fault: nothing that is owed is tried before `until`."""
+    """A pause after a passing fault: the action is not tried before `until`."""
 
     until: Instant
     tries: int
@@ -155,7 +155,8 @@ class Row(Record):
     """Secret versions to disable."""
     sweep_versions: bool = False
     """A try may have left a version whose id nobody wrote down: look for it after the next promotion."""
-    hold: Hold | None = None
+    holds: dict[str, Hold] = Field(default_factory=dict)
+    """By action: a fault in one thing that is owed keeps nothing else waiting."""
     outbox: tuple[OutboxEntry, ...] = ()
     due: DueHint | None = None
 
@@ -172,6 +173,10 @@ class Row(Record):
     def having(self, **changes: object) -> Row:
         """A copy with `changes`."""
         return self.model_copy(update=changes)
+
+    def released(self, action: str) -> Row:
+        """A copy in which nothing holds `action` back."""
+        return self.having(holds={held: hold for held, hold in self.holds.items() if held != action})
 
     def showing(self, **changes: object) -> Row:
         """A copy whose public part has `changes`."""

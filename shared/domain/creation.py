@@ -122,7 +122,7 @@ def activated(row: Row, proof: Proof, version: str, *, swept: bool, now: datetim
 
 def given_up(row: Row, now: datetime) -> Row:
     """The row of a creation that failed: the name is free, and what was stored is to be removed at once."""
-    return row.having(lifecycle=Lifecycle.DELETING, deadline=now, run=None, hold=None)
+    return row.having(lifecycle=Lifecycle.DELETING, deadline=now, run=None, holds={})
 
 
 def deleted(row: Row, now: datetime) -> Row:

@@ -35,10 +35,12 @@ class Owed:
 
 def next_owed(row: Row) -> Owed | None:
     """The first thing that `row` owes, or None when it owes nothing until a caller changes it."""
-    first = min(_owed(row), key=lambda owed: owed.at, default=None)
-    if first is not None and row.hold is not None and row.hold.until > first.at:
-        return Owed(first.action, row.hold.until)
-    return first
+    return min((_held(row, owed) for owed in _owed(row)), key=lambda owed: owed.at, default=None)
+
+
+def _held(row: Row, owed: Owed) -> Owed:
+    hold = row.holds.get(owed.action)
+    return owed if hold is None or hold.until <= owed.at else Owed(owed.action, hold.until)
 
 
 def _owed(row: Row) -> Iterator[Owed]:

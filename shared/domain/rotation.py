@@ -6,6 +6,7 @@ from datetime import datetime
 
 from shared.domain import schedule
 from shared.domain.connection import Health, OutboxEntry, Rotation, RotationStatus, Row, Run
+from shared.domain.owed import Action
 from shared.domain.schedule import IntervalUnit, Trigger
 
 
@@ -14,7 +15,7 @@ def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
     if row.run is not None:
         return row
     run = Run(id=run_id, trigger=trigger, started_at=now)
-    return row.having(run=run, hold=None).rotating(rotation_status=RotationStatus.IN_PROGRESS)
+    return row.released(Action.ROTATE).having(run=run).rotating(rotation_status=RotationStatus.IN_PROGRESS)
 
 
 def attempted(row: Row) -> Row:
@@ -35,18 +36,21 @@ def succeeded(row: Row, version: str, *, swept: bool, now: datetime, unit: Inter
         unit=unit,
     )
     former = (row.active_version,) if row.active_version else ()
-    changed = row.rotating(
-        rotation_status=RotationStatus.SUCCESS,
-        last_rotation_message=None,
-        last_rotated_at=now,
-        next_rotation_at=following if row.connection.is_auto_rotation_enabled else None,
-    ).having(
-        active_version=version,
-        superseded=row.superseded + former,
-        sweep_versions=row.sweep_versions or swept or run.attempt > 1,
-        run=None,
-        hold=None,
-        outbox=(*row.outbox, _entry(run, RotationStatus.SUCCESS, None, now)),
+    changed = (
+        row.released(Action.ROTATE)
+        .rotating(
+            rotation_status=RotationStatus.SUCCESS,
+            last_rotation_message=None,
+            last_rotated_at=now,
+            next_rotation_at=following if row.connection.is_auto_rotation_enabled else None,
+        )
+        .having(
+            active_version=version,
+            superseded=row.superseded + former,
+            sweep_versions=row.sweep_versions or swept or run.attempt > 1,
+            run=None,
+            outbox=(*row.outbox, _entry(run, RotationStatus.SUCCESS, None, now)),
+        )
     )
     return changed.judged(Health.ACTIVE, None, now)
 
@@ -55,15 +59,18 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
     """The run is given up; the active credential stays as it is and the next try is tomorrow."""
     run, rotation = _under_way(row)
     following = schedule.after_failure(run.started_at, now, at=rotation.rotate_at_utc, unit=unit)
-    changed = row.rotating(
-        rotation_status=RotationStatus.FAILED,
-        last_rotation_message=message,
-        next_rotation_at=following if row.connection.is_auto_rotation_enabled else None,
-    ).having(
-        run=None,
-        hold=None,
-        sweep_versions=row.sweep_versions or run.attempt > 0,
-        outbox=(*row.outbox, _entry(run, RotationStatus.FAILED, message, now)),
+    changed = (
+        row.released(Action.ROTATE)
+        .rotating(
+            rotation_status=RotationStatus.FAILED,
+            last_rotation_message=message,
+            next_rotation_at=following if row.connection.is_auto_rotation_enabled else None,
+        )
+        .having(
+            run=None,
+            sweep_versions=row.sweep_versions or run.attempt > 0,
+            outbox=(*row.outbox, _entry(run, RotationStatus.FAILED, message, now)),
+        )
     )
     return changed.judged(state, message, now)
 

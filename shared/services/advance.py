@@ -60,11 +60,12 @@ class Advance:
         log.warning("work.paused connectionId=%s action=%s reason=%s", row.id, action, fault.message)
 
         def hold(row: Row) -> Row:
-            tries = row.hold.tries + 1 if row.hold else 1
+            tries = row.holds[action].tries + 1 if action in row.holds else 1
             if row.run is not None and action is Action.ROTATE and tries >= MAX_TRIES:
                 return rotation.failed(row, fault.message, state=Health.DEGRADED, now=now, unit=self._unit)
             pause = max(timedelta(seconds=fault.retry_after or 0), pause_after(tries))
-            return row.having(hold=Hold(until=now + min(pause, LONGEST_PAUSE), tries=tries, reason=fault.message))
+            until = now + min(pause, LONGEST_PAUSE)
+            return row.having(holds={**row.holds, action: Hold(until=until, tries=tries, reason=fault.message)})
 
         await self._rows.change(row.org_id, row.id, hold)
 
@@ -80,7 +81,8 @@ class Advance:
             row = rotation.failed(row, message, state=Health.DEGRADED, now=now, unit=self._unit)
         elif row.connection.status.state is Health.ACTIVE:
             row = row.judged(Health.DEGRADED, message, now)
-        return row.having(hold=Hold(until=now + LONGEST_PAUSE, tries=MAX_TRIES, reason=message))
+        hold = Hold(until=now + LONGEST_PAUSE, tries=MAX_TRIES, reason=message)
+        return row.having(holds=dict.fromkeys(Action, hold))
 
 
 def pause_after(tries: int) -> timedelta:

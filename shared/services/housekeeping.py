@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from shared.domain import creation
+from shared.domain.owed import Action
 from shared.services.ports import Clock, Records, Stored, Vault
 from shared.services.rows import Rows
 
@@ -41,4 +42,5 @@ class Housekeeping:
         uncertain = row.sweep_versions
         if row.superseded and row.sweep_versions and row.active_version is not None:
             uncertain = not await self._vault.disable_older_than(row.active_version)
-        await self._rows.save(stored, row.having(outbox=(), superseded=(), sweep_versions=uncertain, hold=None))
+        settled = row.having(outbox=(), superseded=(), sweep_versions=uncertain)
+        await self._rows.save(stored, settled.released(Action.SETTLE))

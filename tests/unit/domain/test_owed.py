@@ -18,7 +18,9 @@ SECOND = timedelta(seconds=1)
 SAFETY_LAG = RESEND_AFTER + timedelta(minutes=2)
 
 moments = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda distance: NOW + distance)
-holds = st.none() | st.builds(Hold, until=moments, tries=st.integers(1, 5), reason=st.just("busy"))
+holds = st.dictionaries(
+    st.sampled_from(Action), st.builds(Hold, until=moments, tries=st.integers(1, 5), reason=st.just("busy"))
+)
 hints = st.none() | st.builds(
     DueHint, at=moments.map(lambda moment: moment.replace(microsecond=0)), nonce=st.just("old")
 )
@@ -44,7 +46,7 @@ def rows(draw: st.DrawFn) -> Row:
             ]
         )
     )
-    return row.having(hold=draw(holds), outbox=draw(outboxes), due=draw(hints))
+    return row.having(holds=draw(holds), outbox=draw(outboxes), due=draw(hints))
 
 
 def owed(row: Row) -> tuple[Action, datetime] | None:
@@ -91,11 +93,13 @@ def test_the_outbox_is_delivered_whatever_the_lifecycle() -> None:
         assert owed(row.having(outbox=(entry,))) == (Action.SETTLE, NOW)
 
 
-def test_a_hold_puts_everything_off_and_a_past_one_nothing() -> None:
+def test_a_hold_puts_its_own_action_off_and_nothing_else() -> None:
     run = rotation.requested(active(), "a-run", Trigger.MANUAL, NOW)
     until = NOW + timedelta(minutes=3)
-    assert owed(run.having(hold=Hold(until=until, tries=1, reason="busy"))) == (Action.ROTATE, until)
-    assert owed(run.having(hold=Hold(until=NOW - SECOND, tries=1, reason="busy"))) == (Action.ROTATE, NOW)
+    assert owed(run.having(holds={Action.ROTATE: Hold(until=until, tries=1, reason="busy")})) == (Action.ROTATE, until)
+    past = Hold(until=NOW - SECOND, tries=1, reason="busy")
+    assert owed(run.having(holds={Action.ROTATE: past})) == (Action.ROTATE, NOW)
+    assert owed(run.having(holds={Action.SETTLE: Hold(until=until, tries=1, reason="busy")})) == (Action.ROTATE, NOW)
 
 
 @given(row=rows(), now=moments)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.domain import rotation
 from shared.domain.connection import Health, Hold, Rotation, RotationStatus, Row
+from shared.domain.owed import Action
 from shared.domain.schedule import IntervalUnit, Trigger
 from tests.unit.domain.rows import FIRST_VERSION, NOW, SECOND_VERSION, active
 
@@ -29,11 +30,11 @@ def schedule_of(row: Row) -> Rotation:
 
 
 def test_a_request_shows_as_in_progress_and_ends_a_pause() -> None:
-    paused = active(hold=Hold(until=STARTED, tries=2, reason="busy"))
+    paused = active(holds={Action.ROTATE: Hold(until=STARTED, tries=2, reason="busy")})
     row = rotation.requested(paused, "a-run", Trigger.MANUAL, STARTED)
     assert schedule_of(row).rotation_status is RotationStatus.IN_PROGRESS
     assert row.run is not None
-    assert (row.run.id, row.run.started_at, row.run.attempt, row.hold) == ("a-run", STARTED, 0, None)
+    assert (row.run.id, row.run.started_at, row.run.attempt, row.holds) == ("a-run", STARTED, 0, {})
 
 
 def test_a_second_request_while_one_is_under_way_changes_nothing() -> None:
@@ -44,7 +45,7 @@ def test_a_second_request_while_one_is_under_way_changes_nothing() -> None:
 def test_success_promotes_the_new_version_and_retires_the_former_in_one_row() -> None:
     row = rotation.succeeded(running(), SECOND_VERSION, swept=False, now=ENDED, unit=DAYS)
     assert (row.active_version, row.superseded) == (SECOND_VERSION, (FIRST_VERSION,))
-    assert (row.run, row.hold, row.sweep_versions) == (None, None, False)
+    assert (row.run, row.holds, row.sweep_versions) == (None, {}, False)
     assert schedule_of(row).rotation_status is RotationStatus.SUCCESS
     assert schedule_of(row).last_rotated_at == ENDED
     assert schedule_of(row).next_rotation_at == datetime.fromisoformat("2026-03-22T03:00:00Z")

@@ -38,7 +38,7 @@ async def test_a_vault_that_is_down_delays_the_purge(world: FakeApplication) -> 
     await world.app.connections.delete(CALLER, connection.id)
     world.faults.before("vault.delete", UpstreamUnavailable("Key Vault"), times=3)
     await world.run(LONGEST_RUN + MINUTE)
-    assert row_of(world, connection.id).hold is not None
+    assert row_of(world, connection.id).holds
     await world.run(20 * MINUTE)
     assert world.vault.readable() == {}
     assert world.connections.row(ORG, connection.id) is None

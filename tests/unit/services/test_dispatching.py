@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.domain.connection import LONGEST_RUN, DueHint, Health, RotationStatus
-from shared.domain.owed import RESEND_AFTER, plan_hint
+from shared.domain.owed import RESEND_AFTER, Action, plan_hint
 from shared.services.dispatch import Dispatch, Work
 from shared.services.rows import Rows
 from tests.fakes.application import FakeApplication
@@ -128,7 +128,7 @@ async def test_work_that_keeps_failing_is_written_on_the_connection(world: FakeA
     assert row.connection.rotation is not None
     assert row.connection.rotation.rotation_status is RotationStatus.FAILED
     assert row.connection.status.state is Health.DEGRADED
-    assert row.hold is not None
+    assert row.holds.get(Action.ROTATE) is not None
     assert len(world.due.hints(connection_id)) == 1
 
 
@@ -139,5 +139,5 @@ async def test_poisoned_work_is_tried_again_within_the_hour_and_mends(world: Fak
     await world.run(60 * MINUTE)
     row = row_of(world, connection_id)
     assert row.connection.status.state is Health.ACTIVE
-    assert row.hold is None
+    assert row.holds.get(Action.ROTATE) is None
     assert world.faults.calls.count("entra.refresh") == 1

@@ -9,6 +9,7 @@ import pytest
 
 from shared.domain.connection import Health, RotationStatus
 from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
+from shared.domain.owed import Action
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.unit.services.rotations import outcomes, requested, rotation_of
@@ -30,14 +31,14 @@ async def test_a_passing_fault_pauses_the_run_longer_each_time_and_then_it_succe
     world.faults.before(call, UpstreamUnavailable("Azure"), times=2)
     for pause in (timedelta(seconds=30), timedelta(minutes=1)):
         await world.app.advance(ORG, connection.id)
-        hold = row_of(world, connection.id).hold
+        hold = row_of(world, connection.id).holds.get(Action.ROTATE)
         assert hold is not None
         assert hold.until == world.clock() + pause
         await world.app.advance(ORG, connection.id)  # a message that comes early changes nothing
-        assert row_of(world, connection.id).hold == hold
+        assert row_of(world, connection.id).holds.get(Action.ROTATE) == hold
         world.clock.advance(pause)
     await world.app.advance(ORG, connection.id)
-    assert row_of(world, connection.id).hold is None
+    assert row_of(world, connection.id).holds.get(Action.ROTATE) is None
     assert outcomes(world, connection.id) == ["success"]
 
 
@@ -45,9 +46,21 @@ async def test_a_service_that_says_when_to_come_back_is_believed(world: FakeAppl
     connection = await requested(world)
     world.faults.before("entra.refresh", UpstreamUnavailable("Entra", retry_after=120))
     await world.app.advance(ORG, connection.id)
-    hold = row_of(world, connection.id).hold
+    hold = row_of(world, connection.id).holds.get(Action.ROTATE)
     assert hold is not None
     assert hold.until == world.clock() + timedelta(seconds=120)
+
+
+async def test_a_record_that_cannot_be_delivered_keeps_no_rotation_waiting(world: FakeApplication) -> None:
+    connection = await requested(world)
+    world.faults.before("records.deliver", UpstreamUnavailable("Table Storage"), times=2)
+    await world.app.advance(ORG, connection.id)  # rotated, but what tells of it waits
+    await world.app.connections.rotate(CALLER, connection.id)
+    await world.app.advance(ORG, connection.id)
+    assert world.faults.calls.count("entra.refresh") == 2
+    assert outcomes(world, connection.id) == []
+    await world.run(15 * MINUTE)
+    assert outcomes(world, connection.id) == ["success", "success"]
 
 
 async def test_the_timer_finds_a_paused_run_again(world: FakeApplication) -> None:
@@ -66,7 +79,7 @@ async def test_a_fault_that_stays_gives_the_run_up_until_the_next_day(world: Fak
     assert world.faults.calls.count("entra.refresh") == 5
     assert rotation_of(world, connection.id).rotation_status is RotationStatus.FAILED
     assert row.connection.status.state is Health.DEGRADED
-    assert (row.run, row.hold) == (None, None)
+    assert (row.run, row.holds.get(Action.ROTATE)) == (None, None)
     await world.run(DAY)
     assert outcomes(world, connection.id) == ["success", "failed"]
     assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
