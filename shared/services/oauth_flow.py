@@ -23,7 +23,7 @@ from shared.domain.caller import Caller
 from shared.domain.connection import Connection, Lifecycle
 from shared.domain.creation import NewConnection, Proof
 from shared.domain.entra_errors import explain
-from shared.domain.errors import NotFound, ProductError, Refusal
+from shared.domain.errors import BadRequest, NotFound, ProductError, Refusal, UpstreamError
 from shared.domain.sealing import digest, seal, unseal
 from shared.services.connections import Connections
 from shared.services.grants import proof_of
@@ -74,7 +74,8 @@ class Arrival:
     connection_id: str | None = None
     return_url: str | None = None
     link_secret: str | None = field(default=None, repr=False)
-    status: int = 200
+    error: str | None = None
+    """The code of what went wrong, as in `shared.domain.errors`."""
 
 
 class OAuthFlow:
@@ -208,8 +209,8 @@ class OAuthFlow:
         try:
             await self._create(link, memory["flow"], answer)
         except ProductError as fault:
-            return await self._failed(link, memory, fault.message)
-        await self._flows.settle_link(link.flow_id, FlowState.SUCCEEDED, None)
+            return await self._failed(link, memory, fault.message, error=fault.code)
+        await self._settle(link, FlowState.SUCCEEDED, None)
         return _succeeded(link)
 
     async def _create(self, link: Link, flow: dict[str, Any], answer: Mapping[str, str]) -> None:
@@ -224,10 +225,19 @@ class OAuthFlow:
 
         await self._connections.create(link.org_id, new, project=project, prove=prove, connection_id=link.connection_id)
 
-    async def _failed(self, link: Link, memory: dict[str, Any], message: str) -> Arrival:
-        await self._flows.settle_link(link.flow_id, FlowState.FAILED, message)
+    async def _failed(
+        self, link: Link, memory: dict[str, Any], message: str, *, error: str = BadRequest.code
+    ) -> Arrival:
+        await self._settle(link, FlowState.FAILED, message)
         log.warning("oauth.failed orgId=%s connectionId=%s reason=%s", link.org_id, link.connection_id, message)
-        return Arrival(FlowState.FAILED, message, link.connection_id, link.return_url, memory["link"], status=400)
+        return Arrival(FlowState.FAILED, message, link.connection_id, link.return_url, memory["link"], error)
+
+    async def _settle(self, link: Link, state: FlowState, message: str | None) -> None:
+        """Note the outcome for whoever asks. The connection itself has the last word, so a fault here ends nothing."""
+        try:
+            await self._flows.settle_link(link.flow_id, state, message)
+        except UpstreamError as fault:
+            log.warning("oauth.outcome-not-noted connectionId=%s reason=%s", link.connection_id, fault.code)
 
     async def _state_of(self, link: Link) -> FlowState:
         if link.state == FlowState.SUCCEEDED:
@@ -270,4 +280,4 @@ def _succeeded(link: Link) -> Arrival:
 
 
 def _refused(message: str) -> Arrival:
-    return Arrival(FlowState.FAILED, message, status=400)
+    return Arrival(FlowState.FAILED, message, error=BadRequest.code)

@@ -78,7 +78,8 @@ class Browser:
             page = pages.done_page(arrival.connection_id)
         else:
             again = connect_path(arrival.link_secret) if arrival.link_secret else None
-            page = pages.failure_page(arrival.message, status=arrival.status, again=again)
+            status = STATUS[arrival.error or "BadRequest"]
+            page = pages.failure_page(arrival.message, status=status, again=again)
         if cookie is not None:
             page.headers["Set-Cookie"] = cookie
         return page

@@ -138,7 +138,7 @@ async def test_a_connect_link_survives_an_outage_during_the_callback(
     else:
         await break_vault(f"{NEW_VERSION}{link.connection_id}", status=503, times=OUTAGE)
     page = await attempt.finish(client, customer)
-    assert page.status == 400
+    assert page.status == 503
     assert "is unavailable; try again later" in page.text
     assert link.path in page.text
     flow = await link.status(client)

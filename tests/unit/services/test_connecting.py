@@ -19,7 +19,7 @@ async def test_a_sign_in_makes_the_connection_that_the_link_announced(world: Fak
     link = await linked(world)
     assert await state_of(world, link) is FlowState.PENDING
     arrival = await arrived(world, await departed(world, link))
-    assert (arrival.state, arrival.status) == (FlowState.SUCCEEDED, 200)
+    assert (arrival.state, arrival.error) == (FlowState.SUCCEEDED, None)
     assert arrival.connection_id == link.link.connection_id
     assert arrival.return_url == "https://portal.example/done"
     assert await state_of(world, link) is FlowState.SUCCEEDED
@@ -63,7 +63,7 @@ async def test_a_state_works_once(world: FakeApplication) -> None:
     answer = world.entra.sign_in(departure.url, ADA)
     await arrived(world, departure, answer)
     replayed = await arrived(world, departure, answer)
-    assert (replayed.state, replayed.status, replayed.connection_id) == (FlowState.FAILED, 400, None)
+    assert (replayed.state, replayed.error, replayed.connection_id) == (FlowState.FAILED, "BadRequest", None)
     assert world.faults.calls.count("entra.finish") == 1
 
 
@@ -81,7 +81,7 @@ async def test_an_answer_without_a_known_state_is_refused(world: FakeApplication
     link = await linked(world)
     departure = await departed(world, link)
     arrival = await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value})
-    assert (arrival.state, arrival.status) == (FlowState.FAILED, 400)
+    assert (arrival.state, arrival.error) == (FlowState.FAILED, "BadRequest")
     assert await state_of(world, link) is FlowState.PENDING
     assert (await arrived(world, departure)).state is FlowState.SUCCEEDED
 
@@ -92,7 +92,7 @@ async def test_another_browser_cannot_finish_a_sign_in_and_does_not_spoil_it(wor
     answer = world.entra.sign_in(departure.url, ADA)
     for cookies in ({}, {foreign.cookie_name: foreign.cookie_value}, {departure.cookie_name: foreign.cookie_value}):
         arrival = await world.app.oauth.arrive(answer, cookies)
-        assert (arrival.state, arrival.status) == (FlowState.FAILED, 400)
+        assert (arrival.state, arrival.error) == (FlowState.FAILED, "BadRequest")
         assert "another browser" in arrival.message
     assert (await arrived(world, departure, answer)).state is FlowState.SUCCEEDED
 
