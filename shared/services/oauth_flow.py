@@ -217,7 +217,7 @@ class OAuthFlow:
         new = NewConnection.model_validate(link.body)
         project = await self._projects.get(link.org_id, new.project_id) if new.project_id else None
         if new.project_id and project is None:
-            raise NotFound(f"Could not find project with ID {new.project_id}")
+            raise BadRequest(f"Could not find project with ID {new.project_id}")
 
         async def prove() -> Proof:
             grant = await self._entra.finish(link.tenant or ANY_TENANT, flow, answer)

@@ -171,6 +171,6 @@ async def test_a_name_taken_meanwhile_is_told_on_the_page_and_costs_only_this_tr
     link = await Link.new(client, "prod", credentials={"tenantId": customer.tenant})
     taker = (await create(client, customer)).connection
     page = await visitor.connect(link.url, account=customer.user)
-    assert (page.status, 'An App Connection with the name "prod" already exists' in page.text) == (400, True)
+    assert (page.status, 'An App Connection with the name "prod" already exists' in page.text) == (409, True)
     await call(client, "DELETE", f"{KEY_VAULT}/{taker['id']}")
     assert (await visitor.connect(link.url, account=customer.user)).status == 200
