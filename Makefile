@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AZURITE := local/node_modules/.ready
 ARGS ?=
+EXAMPLES ?= 500
+SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start emulators demo test check format lock clean
+.PHONY: help setup start emulators demo test coverage fuzz openapi check format lock clean
 
 help: ## list the actions
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,16 +29,27 @@ $(AZURITE): local/package.json local/package-lock.json
 	@touch $@
 
 start: setup ## run the product on this machine (PORT=7071; Ctrl-C ends it)
-	@$(BIN)/python -m local.start --port $(PORT)
+	@exec $(BIN)/python -m local.start --port '$(PORT)'
 
 emulators: setup ## run all but the functions host, for `func start`
-	@$(BIN)/python -m local.start --port $(PORT) --emulators-only
+	@exec $(BIN)/python -m local.start --port '$(PORT)' --emulators-only
 
+demo: PORT = 7271
 demo: setup ## show the main job over real HTTP, then end
-	@$(BIN)/python -m local.demo
+	@exec $(BIN)/python -m local.demo --port '$(PORT)'
 
 test: setup ## run every test (ARGS="-k word" for some)
 	@$(BIN)/python -m pytest $(ARGS)
+
+coverage: setup ## run every test and report which branches it took
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+fuzz: setup ## send the API many random requests (SEED=, EXAMPLES=500 per route)
+	@SCHEMATHESIS_SEED=$(SEED) SCHEMATHESIS_EXAMPLES=$(EXAMPLES) \
+		$(BIN)/python -m pytest tests/e2e/test_openapi_conformance.py $(ARGS) || { echo "again: make fuzz SEED=$(SEED)"; exit 1; }
+
+openapi: setup ## write docs/openapi.json anew from the code
+	@$(BIN)/python -m local.openapi
 
 check: setup ## format, lint and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }

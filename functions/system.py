@@ -1,14 +1,18 @@
-"""Is it alive, and is it ready?"""
+"""Is it alive, and is it ready? What can be called? And what answers to every other path."""
 
 import azure.functions as func
 from pydantic_core import to_json
 
 from shared import bootstrap
-from shared.web.health import readiness
-from shared.web.problems import SAFE_HEADERS
+from shared.domain.errors import NotFound
+from shared.web import docs
+from shared.web.health import Readiness
+from shared.web.problems import SAFE_HEADERS, render
+from shared.web.request import request_id_of
 
 blueprint = func.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
+readiness = Readiness()
 
 
 @blueprint.function_name("health_live")
@@ -29,3 +33,24 @@ async def health_ready(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG
         mimetype="application/json",
         headers=SAFE_HEADERS,
     )
+
+
+@blueprint.function_name("openapi")
+@blueprint.route(route="openapi.json", methods=["GET"], auth_level=ANONYMOUS)
+async def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -- the trigger's binding
+    """The OpenAPI document of this API."""
+    return func.HttpResponse(docs.openapi_text(), mimetype="application/json", headers=SAFE_HEADERS)
+
+
+@blueprint.function_name("docs")
+@blueprint.route(route="docs", methods=["GET"], auth_level=ANONYMOUS)
+async def docs_page(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -- the trigger's binding
+    """The same document as a page for people."""
+    return docs.page()
+
+
+@blueprint.function_name("not_found")
+@blueprint.route(route="{*path}", auth_level=ANONYMOUS)
+async def not_found(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Every path and method that no other function takes: 404 in the one envelope, as the host itself would answer."""
+    return render(NotFound(f"There is no {req.method} on this path; see /api/docs"), request_id_of(context))

@@ -9,20 +9,23 @@ import argparse
 import asyncio
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
+from local.claim import claimed
 from local.client import KEY_VAULT, Client
 from local.entra import seed
 from local.environment import CERTIFICATES, STATE
-from local.processes import StackError
+from local.ports import Refused, base_port
+from local.processes import StackError, until_signal
 from local.stack import Stack
 from local.visitor import Visitor
 from shared.domain.caller import Permission
 
 PORT = 7271
+TITLE_WIDTH = 32
 PATIENCE_SECONDS = 15.0
 DAILY_AT_THREE = {"rotationInterval": 2, "rotateAtUtc": {"hours": 3, "minutes": 0}}
 
@@ -102,12 +105,10 @@ STEPS: list[tuple[str, Callable[[Client], Awaitable[list[str]]]]] = [
 ]
 
 
-async def run(base: int) -> int:
-    """Start a stack, do every step, print one row per step, end the stack."""
-    state = STATE / "demo"
-    shutil.rmtree(state, ignore_errors=True)
-    settings = {"ROTATION_INTERVAL_UNIT": "seconds", "WORK_SCHEDULE": "* * * * * *"}
-    stack, began = Stack(base, state=state, settings=settings), time.monotonic()
+async def run(stack: Stack) -> int:
+    """Start the stack, do every step, print one row per step. Whoever calls ends the processes."""
+    began = time.monotonic()
+    stack.forget()
     print("Starting a stack for the demo …", flush=True)
     try:
         await stack.start_emulators()
@@ -116,14 +117,37 @@ async def run(base: int) -> int:
         async with Client(stack, token) as client:
             for title, step in STEPS:
                 lines = await step(client)
-                print(f"{title:<32}" + f"\n{'':<32}".join(lines), flush=True)
+                print(row(title, lines, width=shutil.get_terminal_size((100, 24)).columns), flush=True)
     except (StackError, DemoError) as error:
-        print(f"The demo failed: {error}\nLogs: {Path(state)}/logs/", file=sys.stderr)
+        print(f"The demo failed: {error}\nLogs: {stack.state}/logs/", file=sys.stderr)
         return 1
-    finally:
-        await stack.processes.stop_all()
     print(f"Done in {time.monotonic() - began:.1f} s.")
     return 0
+
+
+def row(title: str, lines: list[str], *, width: int) -> str:
+    """A row of the table: the step's title, and beside it its lines, wrapped so that none is wider than `width`."""
+    wrapped = [part for line in lines for part in textwrap.wrap(line, max(width - TITLE_WIDTH, 20))]
+    return f"{title:<{TITLE_WIDTH}}" + f"\n{'':<{TITLE_WIDTH}}".join(wrapped)
+
+
+def main() -> int:
+    """Parse the command line and run; answers the exit code, 2 when nothing was started."""
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    parser.add_argument("--port", default=str(PORT), help="base port of the demo's own stack")
+    try:
+        base = base_port(parser.parse_args().port)
+        settings = {"ROTATION_INTERVAL_UNIT": "seconds", "WORK_SCHEDULE": "* * * * * *"}
+        stack = Stack(base, state=STATE / "demo", settings=settings)
+        with claimed(base, stack.ports.all()):
+            code = asyncio.run(until_signal(run(stack), at_end=stack.processes.stop_all))
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    if code is None:
+        print("\nStopped before its end.", file=sys.stderr)
+        return 1
+    return code
 
 
 async def _create(
@@ -168,6 +192,4 @@ async def _until(what: str, look: Callable[[], Awaitable[Any]], good: Callable[[
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=PORT, help="base port of the demo's own stack")
-    sys.exit(asyncio.run(run(parser.parse_args().port)))
+    sys.exit(main())

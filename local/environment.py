@@ -6,11 +6,13 @@ plays.
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from pathlib import Path
 
 from local.entra import seed
-from local.ports import Ports
+from local.ports import DEFAULT_BASE, Ports, Refused, base_port
 
 STATE = Path(".local")
 CERTIFICATES = STATE / "certificates"
@@ -56,7 +58,26 @@ def app_settings(ports: Ports, *, public_url: str | None = None) -> dict[str, st
     }
 
 
-def sample() -> str:
-    """The text of `local.settings.sample.json`, which `func start` uses beside `make emulators`."""
-    document = {"IsEncrypted": False, "Values": app_settings(Ports.from_base())}
+def sample(base: int = DEFAULT_BASE) -> str:
+    """The text of `local.settings.sample.json`, which `func start` uses beside `make emulators`; or of another stack's.
+
+    `python -m local.environment --port 7171 > local.settings.json` writes the latter.
+    """
+    document = {"IsEncrypted": False, "Values": app_settings(Ports.from_base(base))}
     return json.dumps(document, indent=2) + "\n"
+
+
+def main() -> int:
+    """Print the settings of the stack at `--port`; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.environment", description=sample.__doc__)
+    parser.add_argument("--port", default=str(DEFAULT_BASE), help="base port of the stack")
+    try:
+        print(sample(base_port(parser.parse_args().port)), end="")
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -59,6 +59,14 @@ class Stack:
         """Azurite's connection string."""
         return storage_connection_string(self.ports)
 
+    def forget(self) -> None:
+        """Remove everything that was stored, but not the logs, which tell of earlier runs."""
+        for stored in self.state.glob("*"):
+            if stored.is_file():
+                stored.unlink()
+            elif stored.name != "logs":
+                shutil.rmtree(stored)
+
     async def start_emulators(self) -> None:
         """Everything but the functions host, and the tables that Bicep makes in Azure."""
         ensure_certificate(CERTIFICATES)

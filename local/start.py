@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
+import shlex
 import sys
 import time
+from pathlib import Path
 
+from local.claim import claimed
 from local.entra import seed
-from local.ports import DEFAULT_BASE
-from local.processes import StackError
+from local.ports import DEFAULT_BASE, Refused, base_port
+from local.processes import StackError, until_signal
 from local.stack import Stack
 from shared.domain.caller import Permission
 
 KEY_VAULT = "/api/v1/app-connections/azure-key-vault"
 
 
-async def run(base: int, *, emulators_only: bool) -> int:
-    """Start, say how to use it, wait for Ctrl-C or for a part that dies, and end everything in order."""
-    stack = Stack(base)
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+async def run(stack: Stack, *, emulators_only: bool) -> int:
+    """Start, say how to use it, and wait for a part that dies; answers 1 then. Whoever calls ends the processes."""
     began = time.monotonic()
     try:
         print("Starting Azurite, the Entra and Key Vault stand-ins …", flush=True)
@@ -32,38 +30,26 @@ async def run(base: int, *, emulators_only: bool) -> int:
             print("Starting the functions host …", flush=True)
             host = await stack.start_host()
         print(await _welcome(stack, host, time.monotonic() - began), flush=True)
-        died = asyncio.create_task(stack.processes.first_exit())
-        stop = asyncio.create_task(stopping.wait())
-        done, pending = await asyncio.wait((died, stop), return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        if died in done:
-            raise StackError(f"{died.result()} ended by itself; see {stack.state}/logs/{died.result()}.log")
-        print("\nStopping …", flush=True)
+        died = await stack.processes.first_exit()
+        raise StackError(f"{died} ended by itself; see {stack.state}/logs/{died}.log")
     except StackError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return 1
-    finally:
-        await stack.processes.stop_all()
-    print(f"Stopped. What was stored is in {stack.state}/ and is there at the next start.", flush=True)
-    return 0
+    except asyncio.CancelledError:
+        print("\nStopping …", flush=True)
+        raise
 
 
 async def _welcome(stack: Stack, host: str | None, seconds: float) -> str:
-    if host is None:
-        return f"""
-Ready in {seconds:.1f} s: Azurite, Key Vault {stack.vault}, Entra {stack.entra}
-For the functions host: cp local.settings.sample.json local.settings.json && func start
-Ctrl-C ends everything."""
     token = await stack.token(roles=[permission.value for permission in Permission])
     return f"""
-Ready in {seconds:.1f} s, run by {host}
+Ready in {seconds:.1f} s, {f"run by {host}" if host else "all but the functions host"}
   API          {stack.api}{KEY_VAULT}
   Key Vault    {stack.vault}      (stand-in)
   Entra        {stack.entra}      (stand-in; tenants: home {seed.HOME_TENANT_ID},
                {seed.CONTOSO_DOMAIN} {seed.CONTOSO_TENANT_ID})
   Logs         {stack.state}/logs/
-
+{"" if host else _how_to_run_func(stack.ports.api)}
 A bearer token with every role, good for 8 hours:
 
 export TOKEN={token}
@@ -81,13 +67,42 @@ curl -s {stack.api}{KEY_VAULT}/oauth/authorize -H "Authorization: Bearer $TOKEN"
 Ctrl-C ends everything and loses nothing."""
 
 
+def _how_to_run_func(base: int) -> str:
+    programs = Path(sys.executable).parent
+    if base == DEFAULT_BASE:
+        settings, port = "cp local.settings.sample.json local.settings.json", ""
+    else:
+        settings = f"{shlex.quote(sys.executable)} -m local.environment --port {base} > local.settings.json"
+        port = f" --port {base}"
+    return f"""
+The functions host, in another terminal and in this folder; func runs the `python` that is first on the PATH:
+
+{settings}
+PATH="{programs}:$PATH" func start{port}
+"""
+
+
 def main() -> int:
-    """Parse the command line and run."""
+    """Parse the command line and run; answers the exit code, 2 when nothing was started."""
     parser = argparse.ArgumentParser(prog="python -m local.start", description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_BASE, help="base port; the stack takes seven from here")
+    parser.add_argument("--port", default=str(DEFAULT_BASE), help="base port; the stack takes seven from here")
     parser.add_argument("--emulators-only", action="store_true", help="do not start the functions host")
     arguments = parser.parse_args()
-    return asyncio.run(run(arguments.port, emulators_only=arguments.emulators_only))
+    try:
+        base = base_port(arguments.port)
+        stack = Stack(base)
+        # Without our functions host its port is not ours: `func` may listen there already.
+        ports = stack.ports.all()[1:] if arguments.emulators_only else stack.ports.all()
+        with claimed(base, ports):
+            work = run(stack, emulators_only=arguments.emulators_only)
+            code = asyncio.run(until_signal(work, at_end=stack.processes.stop_all))
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    if code is None:
+        print(f"Stopped. What was stored is in {stack.state}/ and is there at the next start.")
+        return 0
+    return code
 
 
 if __name__ == "__main__":

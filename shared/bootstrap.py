@@ -6,6 +6,7 @@ uses. Tests hand their own parts in by keyword.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,14 +14,30 @@ from functools import lru_cache
 from shared.domain.model import to_utc_millis
 from shared.domain.owed import Action
 from shared.services.advance import Advance, Step
+from shared.services.auditing import Auditing
+from shared.services.background import Background
 from shared.services.connections import Connections
+from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
 from shared.services.grants import GrantRotation
 from shared.services.housekeeping import Housekeeping
 from shared.services.oauth_flow import OAuthFlow
-from shared.services.ports import Clock, ConnectionTable, DueTable, Entra, FlowTable, ProjectTable, Records, Vault
+from shared.services.ports import (
+    AppAuthority,
+    AuditTrail,
+    Clock,
+    ConnectionTable,
+    DueTable,
+    Entra,
+    FlowTable,
+    ProjectTable,
+    RotationHistory,
+    Vault,
+)
 from shared.services.projects import Projects
+from shared.services.proving import Proving
 from shared.services.rows import Rows
+from shared.services.updating import Updating
 from shared.settings import Settings
 from shared.web.application import Application, Check
 from shared.web.auth import BearerAuth
@@ -36,6 +53,7 @@ def application() -> Application:
     """The application of this process, from its environment. Raises `SettingsError`."""
     from shared.adapters.azure import azure_adapters  # noqa: PLC0415 -- the SDKs' imports are most of a cold start
 
+    logging.getLogger("azure").setLevel(logging.WARNING)  # else the SDKs tell of every request; the worker logs INFO
     settings = Settings.from_environment()
     return build(settings, **azure_adapters(settings, utc_now))
 
@@ -47,37 +65,35 @@ def build(  # every part by keyword, so that a test replaces what it wants
     projects: ProjectTable,
     due: DueTable,
     flows: FlowTable,
-    records: Records,
+    history: RotationHistory,
+    audit: AuditTrail,
     vault: Vault,
     entra: Entra,
+    apps: AppAuthority,
     clock: Clock = utc_now,
     auth: BearerAuth | None = None,
     checks: Mapping[str, Check] | None = None,
 ) -> Application:
     """The use cases over the given parts."""
-    rows = Rows(connections=connections, due=due, clock=clock)
     unit = settings.interval_unit
-    housekeeping = Housekeeping(rows=rows, vault=vault, records=records, clock=clock)
-    grants = GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit)
-    steps: dict[Action, Step] = {
-        Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,
-        Action.PURGE: housekeeping.purge,
-        Action.SETTLE: housekeeping.settle,
-        Action.ROTATE: grants.rotate,
-    }
-    advance = Advance(rows=rows, steps=steps, clock=clock, unit=unit)
-    use_cases = Connections(
-        rows=rows, table=connections, projects=projects, vault=vault, advance=advance, clock=clock, unit=unit
-    )
-    oauth = OAuthFlow(
-        flows=flows,
+    rows = Rows(connections=connections, due=due, clock=clock)
+    advance = Advance(
         rows=rows,
-        connections=use_cases,
-        projects=projects,
-        entra=entra,
+        steps=_steps(
+            Housekeeping(rows=rows, vault=vault, history=history, audit=audit, clock=clock),
+            GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit),
+        ),
         clock=clock,
-        redirect_uri=settings.redirect_uri,
-        form_post=settings.secure_browser,
+        unit=unit,
+    )
+    background = Background(advance)
+    auditing = Auditing(trail=audit, clock=clock)
+    proving = Proving(entra=entra, apps=apps, clock=clock, redirect_uri=settings.redirect_uri)
+    reading = Connections(
+        rows=rows, table=connections, projects=projects, history=history, background=background, clock=clock
+    )
+    creating = Creating(
+        rows=rows, table=connections, vault=vault, advance=advance, background=background, clock=clock, unit=unit
     )
     return Application(
         settings=settings,
@@ -88,10 +104,48 @@ def build(  # every part by keyword, so that a test replaces what it wants
             allowed_tenants=settings.allowed_tenants,
             ca_file=settings.ca_file,
         ),
-        connections=use_cases,
-        oauth=oauth,
-        projects=Projects(table=projects, clock=clock),
+        clock=clock,
+        connections=reading,
+        creating=creating,
+        updating=Updating(
+            connections=reading,
+            rows=rows,
+            vault=vault,
+            proving=proving,
+            background=background,
+            clock=clock,
+            unit=unit,
+        ),
+        proving=proving,
+        oauth=OAuthFlow(
+            flows=flows,
+            rows=rows,
+            connections=reading,
+            creating=creating,
+            proving=proving,
+            projects=projects,
+            auditing=auditing,
+            entra=entra,
+            clock=clock,
+            redirect_uri=settings.redirect_uri,
+            form_post=settings.secure_browser,
+        ),
+        projects=Projects(table=projects, auditing=auditing, clock=clock),
+        auditing=auditing,
         advance=advance,
+        background=background,
         dispatch=Dispatch(rows=rows, due=due, clock=clock),
         checks=dict(checks or {}),
     )
+
+
+def _steps(housekeeping: Housekeeping, grants: GrantRotation) -> dict[Action, Step]:
+    return {
+        Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,
+        Action.PURGE: housekeeping.purge,
+        Action.SETTLE: housekeeping.settle,
+        Action.SWEEP: housekeeping.sweep,
+        Action.FORGET_KEY: housekeeping.forget_key,
+        Action.CLEAR_LEFTOVERS: housekeeping.clear_leftovers,
+        Action.ROTATE: grants.rotate,
+    }

@@ -16,13 +16,20 @@ class Cloud(StrEnum):
 AUTHORITY_HOSTS = {
     Cloud.PUBLIC: "https://login.microsoftonline.com",
     Cloud.US_GOVERNMENT: "https://login.microsoftonline.us",
-    Cloud.CHINA: "https://login.chinacloudapi.cn",
+    Cloud.CHINA: "https://login.partner.microsoftonline.cn",
 }
 VAULT_RESOURCES = {
     Cloud.PUBLIC: "https://vault.azure.net",
     Cloud.US_GOVERNMENT: "https://vault.usgovcloudapi.net",
     Cloud.CHINA: "https://vault.azure.cn",
 }
+TOKEN_EXCHANGE_RESOURCES = {
+    Cloud.PUBLIC: "api://AzureADTokenExchange",
+    Cloud.US_GOVERNMENT: "api://AzureADTokenExchangeUSGov",
+    Cloud.CHINA: "api://AzureADTokenExchangeChina",
+}
+"""What a managed identity's token must be meant for to serve as a federated credential
+(https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity)."""
 TABLE_SUFFIXES = {
     Cloud.PUBLIC: "table.core.windows.net",
     Cloud.US_GOVERNMENT: "table.core.usgovcloudapi.net",

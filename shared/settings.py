@@ -22,7 +22,7 @@ from pydantic import (
     field_validator,
 )
 
-from shared.clouds import AUTHORITY_HOSTS, TABLE_SUFFIXES, VAULT_RESOURCES, Cloud
+from shared.clouds import AUTHORITY_HOSTS, TABLE_SUFFIXES, TOKEN_EXCHANGE_RESOURCES, VAULT_RESOURCES, Cloud
 from shared.domain.schedule import IntervalUnit
 
 CALLBACK_PATH = "/api/v1/app-connections/azure/oauth/callback"
@@ -226,6 +226,11 @@ class Settings(BaseModel):
     def vault_resource(self) -> str:
         """The audience of Key Vault tokens."""
         return VAULT_RESOURCES[self.cloud]
+
+    @property
+    def token_exchange_scope(self) -> str:
+        """The scope of a managed identity's token that serves as a federated credential."""
+        return f"{TOKEN_EXCHANGE_RESOURCES[self.cloud]}/.default"
 
     @property
     def table_endpoint(self) -> str:

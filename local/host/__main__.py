@@ -16,6 +16,7 @@ import ssl
 import sys
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import azure.functions as func
 from azure.core.exceptions import AzureError
@@ -29,10 +30,9 @@ from local.ports import DEFAULT_BASE
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM; answers the exit code: 0 after a stop, 1 when the app could not be started."""
+    """Run until SIGINT, SIGTERM or SIGHUP; the exit code: 0 after a stop, 1 when the app could not be started."""
     options = _parse()
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("azure").setLevel(logging.WARNING)  # its INFO is one entry per request header
     root: Path = options.root.resolve()
     load_local_settings(root)
     try:
@@ -53,23 +53,31 @@ def main() -> int:
 
 async def _serve(host: Host) -> int:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # else nohup's wish
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await host.start()
-    except (OSError, AzureError) as error:
+    except (OSError, OverflowError, AzureError) as error:  # OverflowError: no such port
         print(f"The host could not start: {error}", file=sys.stderr)
         return 1
     _list_functions(host)
     print(f"Host started on {host.url}", flush=True)
     await stop.wait()
     await host.stop()
-    if host.threads_busy:
-        # A thread cannot be ended from outside, and the interpreter would wait for it for ever.
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
     return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without the interpreter's own end, as the platform ends its worker.
+
+    There is no hook at which an app could close the clients that it keeps warm, and here each would be reported as
+    unclosed. Nor can a thread be ended from outside: the interpreter would wait for a busy one for ever.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _parse() -> argparse.Namespace:
@@ -120,4 +128,4 @@ def _list_functions(host: Host) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

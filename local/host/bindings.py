@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 from types import SimpleNamespace
@@ -12,6 +13,8 @@ import azure.functions as func
 from azure.functions.queue import QueueMessageOutConverter
 
 T = TypeVar("T")
+
+_TRACE_PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 
 class Out(func.Out[T], Generic[T]):
@@ -85,7 +88,7 @@ class Context(func.Context):
 
     @property
     def trace_context(self) -> Any:
-        """`trace_parent` as the caller sent it, or a fresh one (W3C Trace Context)."""
+        """`trace_parent` is this invocation's own place in the caller's trace, or in a fresh one."""
         return self._trace
 
     @property
@@ -94,6 +97,12 @@ class Context(func.Context):
         return self._retry
 
 
-def new_trace_parent() -> str:
-    """A `traceparent` value that starts a trace, not sampled (W3C Trace Context, section 3.2)."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+def trace_parent(received: str | None) -> str:
+    """The `traceparent` of an invocation (W3C Trace Context, section 3.2).
+
+    As ASP.NET Core does for each request: the caller's trace with a parent id of our own; without a valid one a fresh
+    trace, not sampled.
+    """
+    caller = _TRACE_PARENT.fullmatch(received or "")
+    trace, flags = caller.groups() if caller else (secrets.token_hex(16), "00")
+    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"

@@ -94,11 +94,6 @@ class Host:
         """The HTTP routes in the order in which they are tried."""
         return self._router.routes
 
-    @property
-    def threads_busy(self) -> int:
-        """Plain functions that still run in a thread; after `stop` these are the ones that did not end in time."""
-        return self._invoker.threads_busy
-
     async def start(self) -> None:
         """Create missing queues, listen, then start timers and polling.
 

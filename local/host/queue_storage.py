@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,9 @@ API_VERSION = "2025-11-05"
 """The newest that the pinned Azurite knows; the SDK's own default is newer."""
 
 POISON_SUFFIX = "-poison"
+
+_requests = logging.getLogger(f"{__name__}.requests")
+_requests.setLevel(logging.WARNING)
 
 
 class Undecodable(ValueError):
@@ -40,6 +44,8 @@ class QueueStorage:
             api_version=API_VERSION,
             # A proxy of the environment is no way to an emulator on loopback.
             use_env_settings=False,
+            # The log levels that an app sets are for its own clients; this one polls all the time.
+            logger=_requests,
             # Polling tries again anyway, and a retry policy's sleep would hold up a stop.
             retry_total=0,
         )

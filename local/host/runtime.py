@@ -7,12 +7,12 @@ import inspect
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from local.host.bindings import Context, Out, new_trace_parent, queue_messages
+from local.host.bindings import Context, Out, queue_messages, trace_parent
 from local.host.metadata import Function, QueueOutput
 
 _log = logging.getLogger(__name__)
@@ -36,16 +36,11 @@ class Invoker:
         self._timeout_seconds = timeout_seconds
         self._send = send
         self._threads = ThreadPoolExecutor(thread_name_prefix="function")
-        self._in_threads: set[Future[Any]] = set()
 
-    @property
-    def threads_busy(self) -> int:
-        """How many plain functions run right now, abandoned ones included."""
-        return len(self._in_threads)
-
-    async def invoke(self, function: Function, trigger: object, trace_parent: str | None = None) -> Any:
+    async def invoke(self, function: Function, trigger: object, traceparent: str | None = None) -> Any:
         """Call `function` with its trigger's value, send its outputs, answer what it returned.
 
+        `traceparent` is the caller's header, if it sent one.
         Raises InvocationFailed; then no output was sent, unless sending itself failed half way.
         """
         outputs: dict[str, Out[Any]] = {each.parameter: Out() for each in function.outputs}
@@ -55,7 +50,7 @@ class Invoker:
                 function_name=function.name,
                 function_directory=self._directory,
                 invocation_id=str(uuid.uuid4()),
-                trace_parent=trace_parent or new_trace_parent(),
+                trace_parent=trace_parent(traceparent),
             )
         try:
             async with asyncio.timeout(self._timeout_seconds) as limit:
@@ -82,6 +77,4 @@ class Invoker:
         if inspect.iscoroutinefunction(function.call):
             return await function.call(**arguments)
         future = self._threads.submit(copy_context().run, partial(function.call, **arguments))
-        self._in_threads.add(future)
-        future.add_done_callback(self._in_threads.discard)
         return await asyncio.wrap_future(future)

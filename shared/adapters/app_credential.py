@@ -8,8 +8,7 @@ needs no restart.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
 from cryptography import x509
@@ -19,33 +18,42 @@ from shared.adapters.azure_errors import translated
 from shared.adapters.vault import AzureVault
 from shared.settings import OAuthCredential, Settings
 
-EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"
-"""https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity"""
-
 FRESH_SECONDS = 3600.0
 
 
-def app_credential(
-    settings: Settings, identity: AsyncTokenCredential, vault: AzureVault
-) -> Callable[[], Awaitable[Any]]:
-    """A function that gives MSAL's `client_credential`: the same object until it changes."""
+class OwnCredential(Protocol):
+    """Gives MSAL's `client_credential`: the same object until it changes."""
+
+    async def __call__(self) -> Any:
+        """The credential as it is now."""
+
+    def forget(self) -> None:
+        """It was refused: look for a newer one next time."""
+
+
+def app_credential(settings: Settings, identity: AsyncTokenCredential, vault: AzureVault) -> OwnCredential:
+    """The one that the settings choose."""
     if settings.oauth_credential is OAuthCredential.FEDERATED:
-        return _Federated(identity)
+        return _Federated(identity, settings.token_exchange_scope)
     return _Stored(vault, settings.oauth_credential_secret or "", settings.oauth_credential)
 
 
 class _Federated:
     """The managed identity's token as a client assertion. MSAL calls back synchronously, so it is fetched before."""
 
-    def __init__(self, identity: AsyncTokenCredential) -> None:
+    def __init__(self, identity: AsyncTokenCredential, exchange_scope: str) -> None:
         self._identity = identity
+        self._exchange_scope = exchange_scope
         self._assertion = ""
         self._credential = {"client_assertion": lambda: self._assertion}
 
     async def __call__(self) -> Any:
         with translated("Managed identity"):
-            self._assertion = (await self._identity.get_token(EXCHANGE_SCOPE)).token
+            self._assertion = (await self._identity.get_token(self._exchange_scope)).token
         return self._credential
+
+    def forget(self) -> None:
+        """See `OwnCredential`. The identity's own cache keeps its tokens fresh."""
 
 
 class _Stored:
@@ -56,6 +64,10 @@ class _Stored:
         self._name = name
         self._kind = kind
         self._kept: tuple[float, Any] | None = None
+
+    def forget(self) -> None:
+        """See `OwnCredential`."""
+        self._kept = None
 
     async def __call__(self) -> Any:
         now = time.monotonic()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
-from shared.adapters import entra, vault
+from shared.adapters import app_authority, entra, vault
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
-from shared.adapters.tables import client, connections, due, flows, keys, projects, records
+from shared.adapters.tables import audit, client, connections, due, flows, history, keys, projects
 from shared.adapters.transport import CountedTransport
 from shared.services.ports import Clock
 from shared.settings import Settings
@@ -36,7 +37,8 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         "projects": projects.AzureProjectTable(tables.get_table_client(keys.CONNECTIONS)),
         "due": due.AzureDueTable(tables.get_table_client(keys.DUE), clock),
         "flows": flows.AzureFlowTable(tables.get_table_client(keys.FLOWS)),
-        "records": records.AzureRecords(tables.get_table_client(keys.ROTATIONS)),
+        "history": history.AzureRotationHistory(tables.get_table_client(keys.ROTATIONS)),
+        "audit": audit.AzureAuditTrail(tables.get_table_client(keys.AUDIT_LOGS)),
         "vault": secrets,
         "entra": entra.MsalEntra(
             client_id=settings.oauth_client_id,
@@ -46,6 +48,13 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
             clock=clock,
             session=EntraSession(settings.ca_file),
             instance_discovery=settings.authority_host is None,
+        ),
+        "apps": app_authority.AzureIdentityAuthority(
+            authority=settings.authority,
+            scope=f"{settings.vault_resource}/.default",
+            exchange_scope=settings.token_exchange_scope,
+            identity=identity,
+            transport=AioHttpTransport(**{**app_authority.OPTIONS, **trust}),
         ),
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }

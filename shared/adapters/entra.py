@@ -7,25 +7,28 @@ keeps nothing of what it is told (neither tokens nor failures), or memory and st
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import msal
 
-from shared.adapters.http_session import SERVICE, EntraSession
-from shared.domain.entra_errors import TRANSIENT_ERRORS, explain
-from shared.domain.errors import BadRequest, GrantRefused, Refusal, UpstreamError, UpstreamUnavailable
+from shared.adapters.app_credential import OwnCredential
+from shared.adapters.entra_answers import SERVICE, refused
+from shared.adapters.http_session import EntraSession
+from shared.domain.errors import BadRequest, UpstreamError, UpstreamUnavailable
 from shared.services.ports import Authorization, Clock, Grant
 
-MAX_APPS = 256
-CLOCK_SKEW_SECONDS = 300
+log = logging.getLogger(__name__)
 
-AppCredential = Callable[[], Awaitable[Any]]
-"""Produces what MSAL takes as `client_credential`: the same object for as long as it is valid."""
+MAX_APPS = 256
+MAX_CALLS = 16
+CLOCK_SKEW_SECONDS = 300
 
 _ISSUER_TENANT = re.compile(r"/([0-9a-fA-F-]{36})(/|$)")
 
@@ -53,7 +56,7 @@ class MsalEntra:
         client_id: str,
         authority_host: str,
         scope: str,
-        app_credential: AppCredential,
+        app_credential: OwnCredential,
         clock: Clock,
         session: EntraSession,
         instance_discovery: bool = True,
@@ -65,6 +68,7 @@ class MsalEntra:
         self._clock = clock
         self._session = session
         self._instance_discovery = instance_discovery
+        self._threads = ThreadPoolExecutor(max_workers=MAX_CALLS, thread_name_prefix="entra")
         self._apps: OrderedDict[str, tuple[Any, msal.ConfidentialClientApplication]] = OrderedDict()
 
     async def begin(self, tenant: str, *, redirect_uri: str, state: str, form_post: bool) -> Authorization:
@@ -109,7 +113,7 @@ class MsalEntra:
     async def tenant_of(self, domain: str) -> str:
         """See `Entra`. The discovery document of a verified domain names its tenant's issuer."""
         url = f"{self._host}/{domain}/v2.0/.well-known/openid-configuration"
-        response = await asyncio.to_thread(self._session.get, url)
+        response = await self._in_thread(lambda: self._session.get(url))
         found = _ISSUER_TENANT.search(str(response.json().get("issuer", "")))
         if response.status_code != 200 or found is None:
             raise BadRequest(f'No Entra tenant has verified the domain "{domain}"')
@@ -118,15 +122,27 @@ class MsalEntra:
     async def _call(self, tenant: str, act: Callable[[Any], Any]) -> dict[str, Any]:
         credential = await self._app_credential()
         try:
-            result = await asyncio.to_thread(lambda: act(self._app(tenant, credential)))
+            result = await self._in_thread(lambda: act(self._app(tenant, credential)))
         except UpstreamError:
             raise
         except (ValueError, RuntimeError, LookupError) as error:
             # MSAL's words for an unknown tenant, a state or nonce that does not match, an answer with members missing.
             raise _unusable(tenant, error) from error
+        if result.get("error") == "invalid_client":
+            raise self._own_refusal(refused(result))
         if result.get("error"):
-            raise _refused(result)
+            raise refused(result)
         return dict(result)
+
+    async def _in_thread(self, act: Callable[[], Any]) -> Any:
+        """In threads of its own: an Entra that is slow must not hold up whatever else uses the loop's threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+
+    def _own_refusal(self, refusal: Exception) -> UpstreamError:
+        """Entra refused the service's own app: no caller can mend that, and no connection is to be judged by it."""
+        log.error("entra.own-credential-refused %s", refusal)
+        self._app_credential.forget()
+        return UpstreamError(SERVICE, f"{SERVICE} refused this service's own app registration; tell the operators")
 
     def _app(self, tenant: str, credential: Any) -> Any:
         made_with, app = self._apps.get(tenant, (None, None))
@@ -190,24 +206,7 @@ class MsalEntra:
 def _unusable(tenant: str, error: Exception) -> Exception:
     text = f"{error} {error.__context__}"  # MSAL's own text hides Entra's, which it was raised from
     if "AADSTS90002" in text:
-        return GrantRefused(*_explained(Refusal(error="invalid_tenant", aadsts=90002)))
+        return refused({"error": "invalid_tenant", "error_codes": [90002]})
     if "nonce in id token" in text or "state mismatch" in text:
         return BadRequest("Failed to get access token: the answer does not belong to this sign-in. Start again.")
     return UpstreamUnavailable(SERVICE, f"{SERVICE} gave an answer that makes no sense (tenant {tenant})")
-
-
-def _refused(result: Mapping[str, Any]) -> Exception:
-    codes = result.get("error_codes") or [None]
-    if result["error"] in TRANSIENT_ERRORS:
-        return UpstreamUnavailable(SERVICE)
-    refusal = Refusal(
-        error=str(result["error"]),
-        aadsts=codes[0] if isinstance(codes[0], int) else None,
-        trace_id=result.get("trace_id"),
-        correlation_id=result.get("correlation_id"),
-    )
-    return GrantRefused(*_explained(refusal))
-
-
-def _explained(refusal: Refusal) -> tuple[Refusal, str]:
-    return refusal, explain(refusal)

@@ -8,9 +8,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from shared.adapters.entra_answers import SERVICE, checked
 from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
 
-SERVICE = "Microsoft Entra ID"
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 
@@ -54,17 +54,5 @@ class EntraSession(requests.Session):
             raise UpstreamTimeout(SERVICE) from error
         except requests.exceptions.RequestException as error:
             raise UpstreamUnavailable(SERVICE) from error
-        if response.status_code == 429 or response.status_code >= 500:
-            after = response.headers.get("Retry-After", "")
-            raise UpstreamUnavailable(SERVICE, retry_after=float(after) if after.isdecimal() else None)
-        if not _makes_sense(response):
-            raise UpstreamUnavailable(SERVICE, f"{SERVICE} gave an answer that makes no sense; try again later")
+        checked(response.status_code, response.headers, response.json)
         return response
-
-
-def _makes_sense(response: requests.Response) -> bool:
-    try:
-        document = response.json()
-    except requests.exceptions.JSONDecodeError:
-        return False
-    return isinstance(document, dict) and isinstance(document.get("error", ""), str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -96,25 +96,14 @@ class AzureVault:
             except ResourceNotFoundError:
                 return
 
-    async def disable_older_than(self, version_id: str) -> bool:
-        """See `Vault`. Creation times have whole seconds, so one of the same second is not certainly older."""
-        name, version = _parse(version_id)
+    async def readable_versions(self, name: str) -> Sequence[str]:
+        """See `Vault`."""
         with translated(SERVICE):
             try:
-                versions = [
-                    item
-                    async for item in self._client.list_properties_of_secret_versions(name)
-                    if item.enabled and item.created_on is not None
-                ]
+                versions = self._client.list_properties_of_secret_versions(name)
+                return [str(item.id) async for item in versions if item.enabled]
             except ResourceNotFoundError:
-                return True
-        created = next((item.created_on for item in versions if item.version == version), None)
-        left = [item for item in versions if item.version != version]
-        for item in list(left):
-            if created is not None and item.created_on is not None and item.created_on < created:
-                await self.disable(str(item.id))
-                left.remove(item)
-        return not left
+                return []
 
     async def delete(self, name: str) -> None:
         """See `Vault`.

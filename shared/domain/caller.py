@@ -35,6 +35,9 @@ class Caller:
     app_id: str | None = None
     name: str | None = None
     roles: frozenset[str] = frozenset()
+    address: str | None = None
+    """Where the request came from, as the platform's front end saw it."""
+    request_id: str | None = None
 
     def require(self, permission: Permission) -> None:
         """Raise `PermissionDenied` unless one of the caller's app roles is `permission`."""

@@ -15,6 +15,8 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from shared.domain.audit import Action, Origin, audited
+from shared.domain.credential import Method
 from shared.domain.model import Instant, Record
 from shared.domain.project import ProjectRef
 from shared.domain.schedule import RotateAt, Trigger
@@ -23,12 +25,6 @@ APP = "azure-key-vault"
 
 LONGEST_RUN = timedelta(minutes=6)
 """Longer than any function can run (`functionTimeout` in host.json plus a minute): whoever started before is gone."""
-
-
-class Method(StrEnum):
-    """How a connection authenticates to Entra."""
-
-    OAUTH = "oauth"
 
 
 class Health(StrEnum):
@@ -128,9 +124,28 @@ class OutboxEntry(Record):
     """
 
     id: str
-    kind: Literal["rotation"]
+    kind: Literal["rotation", "audit"]
     at: Instant
     body: dict[str, JsonValue]
+
+
+class Leftover(Record):
+    """A secret of an earlier try at making this connection, to be deleted once nothing can arrive for it any more."""
+
+    secret_name: str
+    at: Instant
+
+
+class Idempotency(Record):
+    """The `Idempotency-Key` that a connection was created under: asked again within a day, the first answer again."""
+
+    key: str
+    """A hash of the caller and the key, in hex."""
+    fingerprint: str
+    """Tells whether a request is the same. An HMAC under the key itself, which is stored nowhere."""
+    expires_at: Instant
+    answer: Connection | None = None
+    """What the first request was told; None while it is still being worked on."""
 
 
 class Row(Record):
@@ -153,8 +168,12 @@ class Row(Record):
     run: Run | None = None
     superseded: tuple[str, ...] = ()
     """Secret versions to disable."""
-    sweep_versions: bool = False
-    """A try may have left a version whose id nobody wrote down: look for it after the next promotion."""
+    leftovers: tuple[Leftover, ...] = ()
+    sweep_at: Instant | None = None
+    """A try may have left a secret version that this row does not name: when whoever tried must be gone, look."""
+    secret_key_id: str | None = None
+    """The key id of the client secret that the caller submitted, if they told it."""
+    idempotency: Idempotency | None = None
     holds: dict[str, Hold] = Field(default_factory=dict)
     """By action: a fault in one thing that is owed keeps nothing else waiting."""
     outbox: tuple[OutboxEntry, ...] = ()
@@ -169,6 +188,15 @@ class Row(Record):
     def org_id(self) -> str:
         """The organisation the connection belongs to."""
         return self.connection.org_id
+
+    def line(self, action: Action, origin: Origin, now: datetime, *, reason: str | None = None) -> OutboxEntry:
+        """An audit line about this connection, on its way."""
+        line = audited(action, origin, now, connection_id=self.id, connection_name=self.connection.name, reason=reason)
+        return OutboxEntry(id=line.id, kind="audit", at=line.at, body=line.model_dump(mode="json"))
+
+    def recording(self, *entries: OutboxEntry) -> Row:
+        """A copy with `entries` on their way."""
+        return self.having(outbox=(*self.outbox, *entries))
 
     def having(self, **changes: object) -> Row:
         """A copy with `changes`."""
@@ -210,12 +238,3 @@ def credentials_hash(submitted: dict[str, str], salt: str) -> str:
     """A digest of what the caller submitted, salted per row. Equal submissions to the same row give equal digests."""
     canonical = json.dumps(submitted, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hmac.new(salt.encode(), canonical.encode(), hashlib.sha256).hexdigest()
-
-
-class Credential(Record):
-    """What Key Vault holds for an OAuth connection: one JSON value per secret version."""
-
-    method: Literal["oauth"] = "oauth"
-    tenant_id: str
-    refresh_token: str = Field(repr=False)
-    issued_at: Instant

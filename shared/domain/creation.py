@@ -10,14 +10,16 @@ from shared.domain.connection import (
     LONGEST_RUN,
     Connection,
     Health,
+    Idempotency,
+    Leftover,
     Lifecycle,
-    Method,
     Rotation,
     Row,
     Status,
     credentials_hash,
     secret_name,
 )
+from shared.domain.credential import Method
 from shared.domain.model import Record
 from shared.domain.project import Project
 from shared.domain.schedule import IntervalUnit, RotateAt, Trigger
@@ -51,9 +53,10 @@ class Proof:
     """What answers show of it."""
     submitted: dict[str, str] = field(repr=False)
     """What the caller submitted, for `credentials_hash`."""
-    secret: str = field(repr=False)
-    """The JSON value for Key Vault."""
+    secret: str | None = field(repr=False)
+    """The JSON value for Key Vault; None where there is nothing secret (federated)."""
     account_id: str | None = None
+    account_name: str | None = None
 
 
 def reserved(
@@ -64,6 +67,8 @@ def reserved(
     project: Project | None,
     salt: str,
     now: datetime,
+    idempotency: Idempotency | None = None,
+    secret_key_id: str | None = None,
 ) -> Row:
     """A row that holds the name while the credential is proven; nobody sees it yet."""
     return Row(
@@ -88,26 +93,28 @@ def reserved(
         secret_name=secret_name(connection_id, salt[:8]),
         project_restricted=bool(project and project.callers),
         deadline=now + LONGEST_RUN,
+        idempotency=idempotency,
+        secret_key_id=secret_key_id,
     )
 
 
-def activated(row: Row, proof: Proof, version: str, *, swept: bool, now: datetime, unit: IntervalUnit) -> Row:
-    """The row once its credential is stored. Enabled rotation counts from here: the grant was just made."""
+def taken_over(given_up: Row, row: Row) -> Row:
+    """The reservation `row` in place of one that was given up: what that one still owes is owed on."""
+    leftover = Leftover(secret_name=given_up.secret_name, at=given_up.deadline or row.connection.created_at)
+    return row.having(leftovers=(*given_up.leftovers, leftover), outbox=given_up.outbox)
+
+
+def is_given_up(row: Row) -> bool:
+    """Whether this is what is left of a creation that failed."""
+    return row.lifecycle is Lifecycle.DELETING and not row.connection.credentials_hash
+
+
+def activated(row: Row, proof: Proof, version: str | None, *, repeated: bool, now: datetime, unit: IntervalUnit) -> Row:
+    """The row once its credential is stored. Enabled rotation counts from here: the credential was just proven."""
     rotation = row.connection.rotation
     if rotation is not None and row.connection.is_auto_rotation_enabled:
-        rotation = rotation.model_copy(
-            update={
-                "next_rotation_at": schedule.after_success(
-                    now,
-                    now,
-                    interval=rotation.rotation_interval,
-                    at=rotation.rotate_at_utc,
-                    trigger=Trigger.ENABLE,
-                    unit=unit,
-                )
-            }
-        )
-    return row.showing(
+        rotation = rotation.model_copy(update={"next_rotation_at": first_rotation(rotation, now, unit)})
+    made = row.showing(
         credentials=proof.public,
         credentials_hash=credentials_hash(proof.submitted, row.hash_salt),
         rotation=rotation,
@@ -115,16 +122,35 @@ def activated(row: Row, proof: Proof, version: str, *, swept: bool, now: datetim
         lifecycle=Lifecycle.ACTIVE,
         active_version=version,
         account_id=proof.account_id,
-        sweep_versions=swept,
+        sweep_at=now + LONGEST_RUN if repeated else None,
         deadline=None,
+    )
+    if made.idempotency is None:
+        return made
+    return made.having(idempotency=made.idempotency.model_copy(update={"answer": made.connection}))
+
+
+def first_rotation(rotation: Rotation, now: datetime, unit: IntervalUnit) -> datetime:
+    """When a rotation that is enabled now runs first."""
+    return schedule.after_success(
+        now,
+        now,
+        interval=rotation.rotation_interval,
+        at=rotation.rotate_at_utc,
+        trigger=Trigger.ENABLE,
+        unit=unit,
     )
 
 
 def given_up(row: Row, now: datetime) -> Row:
     """The row of a creation that failed: the name is free, and what was stored is to be removed at once."""
-    return row.having(lifecycle=Lifecycle.DELETING, deadline=now, run=None, holds={})
+    return _ended(row, now).having(idempotency=None)
 
 
 def deleted(row: Row, now: datetime) -> Row:
     """The row of a deleted connection: gone for callers at once; cleaned when nobody can still be working on it."""
-    return given_up(row, now + LONGEST_RUN)
+    return _ended(row, now + LONGEST_RUN)
+
+
+def _ended(row: Row, deadline: datetime) -> Row:
+    return row.having(lifecycle=Lifecycle.DELETING, deadline=deadline, run=None, holds={}, sweep_at=None)

@@ -10,6 +10,7 @@
     ├── Conflict                another caller's doing stands in the way
     │   ├── NameTaken           the name is in use in that scope
     │   └── ConcurrentChange    the row changed under our hands; read it again
+    ├── PreconditionFailed      the caller's `If-Match` names another state than the present one
     ├── PayloadTooLarge
     ├── UnsupportedMediaType
     └── UpstreamError           Azure failed after retries, definitely or ambiguously
@@ -55,9 +56,13 @@ class ValidationFailed(ProductError):
 
 
 class BadRequest(ProductError):
-    """The input is well-formed but cannot be done."""
+    """The input is well-formed but cannot be done; `problems` says where, if that is known."""
 
     code = "BadRequest"
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class Unauthorized(ProductError):
@@ -79,9 +84,13 @@ class NotFound(ProductError):
 
 
 class Conflict(ProductError):
-    """Another caller's doing stands in the way."""
+    """Another caller's doing stands in the way; `retry_after` (seconds) says when that may be over."""
 
     code = "Conflict"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NameTaken(Conflict):
@@ -93,6 +102,12 @@ class ConcurrentChange(Conflict):
 
     def __init__(self, message: str = "The connection was changed by somebody else at the same moment") -> None:
         super().__init__(message)
+
+
+class PreconditionFailed(ProductError):
+    """The caller's `If-Match` names another state than the present one (RFC 9110 section 13.1.1)."""
+
+    code = "PreconditionFailed"
 
 
 class PayloadTooLarge(ProductError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -21,7 +21,10 @@ def format_instant(moment: datetime) -> str:
 
 
 Instant = Annotated[
-    datetime, AfterValidator(to_utc_millis), PlainSerializer(format_instant, return_type=str, when_used="json")
+    datetime,
+    AfterValidator(to_utc_millis),
+    PlainSerializer(format_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment in UTC with millisecond precision."""
 
@@ -36,4 +39,6 @@ class Record(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,  # every key is always present in an answer
+        hide_input_in_errors=True,  # some records hold secrets, and errors end in logs
     )

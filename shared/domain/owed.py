@@ -21,6 +21,9 @@ class Action(StrEnum):
 
     CLEAN_UP_RESERVATION = "clean-up-reservation"
     SETTLE = "settle"
+    SWEEP = "sweep"
+    FORGET_KEY = "forget-key"
+    CLEAR_LEFTOVERS = "clear-leftovers"
     PURGE = "purge"
     ROTATE = "rotate"
 
@@ -46,6 +49,10 @@ def _held(row: Row, owed: Owed) -> Owed:
 def _owed(row: Row) -> Iterator[Owed]:
     if row.outbox:
         yield Owed(Action.SETTLE, min(entry.at for entry in row.outbox))
+    if row.idempotency is not None:
+        yield Owed(Action.FORGET_KEY, row.idempotency.expires_at)
+    if row.leftovers:
+        yield Owed(Action.CLEAR_LEFTOVERS, max(leftover.at for leftover in row.leftovers))
     if row.lifecycle is Lifecycle.CREATING and row.deadline is not None:
         yield Owed(Action.CLEAN_UP_RESERVATION, row.deadline)
     elif row.lifecycle is Lifecycle.DELETING and row.deadline is not None:
@@ -57,6 +64,8 @@ def _owed(row: Row) -> Iterator[Owed]:
 def _owed_while_active(row: Row) -> Iterator[Owed]:
     if row.superseded:
         yield Owed(Action.SETTLE, row.connection.updated_at)
+    if row.sweep_at is not None and row.run is None:
+        yield Owed(Action.SWEEP, row.sweep_at)
     if row.run is not None:
         yield Owed(Action.ROTATE, row.run.started_at)
         return

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain import schedule
-from shared.domain.connection import Health, OutboxEntry, Rotation, RotationStatus, Row, Run
+from shared.domain.audit import SYSTEM
+from shared.domain.audit import Action as AuditAction
+from shared.domain.connection import LONGEST_RUN, Health, Hold, OutboxEntry, Rotation, RotationStatus, Row, Run
+from shared.domain.model import Instant, Record
 from shared.domain.owed import Action
 from shared.domain.schedule import IntervalUnit, Trigger
+
+LEASE = timedelta(minutes=2)
+"""Longer than any try takes, all time-outs of its calls included."""
+
+
+class RotationRecord(Record):
+    """A finished run, as the history tells it."""
+
+    rotation_id: str
+    trigger: Trigger
+    started_at: Instant
+    finished_at: Instant
+    outcome: RotationStatus
+    message: str | None = None
+    attempts: int
+    """How often it was tried."""
 
 
 def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
@@ -18,13 +37,21 @@ def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
     return row.released(Action.ROTATE).having(run=run).rotating(rotation_status=RotationStatus.IN_PROGRESS)
 
 
-def attempted(row: Row) -> Row:
-    """One more try of the run, written before the try so that a later one knows of it."""
+def attempted(row: Row, now: datetime) -> Row:
+    """One more try of the run, written before the try so that a later one knows of it.
+
+    It holds the action while it lasts: a second worker on the same message finds nothing owed, and one that takes over
+    from a dead worker has another attempt's number, which fences the dead one off should it wake.
+    """
     run, _ = _under_way(row)
-    return row.having(run=run.model_copy(update={"attempt": run.attempt + 1}))
+    tries = row.holds[Action.ROTATE].tries if Action.ROTATE in row.holds else 0
+    lease = Hold(until=now + LEASE, tries=tries, reason="being worked on")
+    return row.having(
+        run=run.model_copy(update={"attempt": run.attempt + 1}), holds={**row.holds, Action.ROTATE: lease}
+    )
 
 
-def succeeded(row: Row, version: str, *, swept: bool, now: datetime, unit: IntervalUnit) -> Row:
+def succeeded(row: Row, version: str, *, repeated: bool, now: datetime, unit: IntervalUnit) -> Row:
     """The new secret version is in use, the former one is to be disabled, the next date is set: all in one row."""
     run, rotation = _under_way(row)
     following = schedule.after_success(
@@ -47,10 +74,10 @@ def succeeded(row: Row, version: str, *, swept: bool, now: datetime, unit: Inter
         .having(
             active_version=version,
             superseded=row.superseded + former,
-            sweep_versions=row.sweep_versions or swept or run.attempt > 1,
+            sweep_at=now + LONGEST_RUN if repeated or run.attempt > 1 else row.sweep_at,
             run=None,
-            outbox=(*row.outbox, _entry(run, RotationStatus.SUCCESS, None, now)),
         )
+        .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now))
     )
     return changed.judged(Health.ACTIVE, None, now)
 
@@ -68,9 +95,9 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .having(
             run=None,
-            sweep_versions=row.sweep_versions or run.attempt > 0,
-            outbox=(*row.outbox, _entry(run, RotationStatus.FAILED, message, now)),
+            sweep_at=now + LONGEST_RUN if run.attempt else row.sweep_at,
         )
+        .recording(*_entries(row, run, RotationStatus.FAILED, message, now))
     )
     return changed.judged(state, message, now)
 
@@ -81,13 +108,21 @@ def _under_way(row: Row) -> tuple[Run, Rotation]:
     return row.run, row.connection.rotation
 
 
-def _entry(run: Run, outcome: RotationStatus, message: str | None, now: datetime) -> OutboxEntry:
-    record = {
-        "rotationId": run.id,
-        "trigger": run.trigger.value,
-        "startedAt": run.model_dump(mode="json")["startedAt"],
-        "outcome": outcome.value,
-        "message": message,
-        "attempts": run.attempt,
-    }
-    return OutboxEntry(id=run.id, kind="rotation", at=now, body=record)
+def _entries(
+    row: Row, run: Run, outcome: RotationStatus, message: str | None, now: datetime
+) -> tuple[OutboxEntry, OutboxEntry]:
+    """The run's line in the rotation history, and the one in the audit log."""
+    record = RotationRecord(
+        rotation_id=run.id,
+        trigger=run.trigger,
+        started_at=run.started_at,
+        finished_at=now,
+        outcome=outcome,
+        message=message,
+        attempts=run.attempt,
+    )
+    reason = message if outcome is RotationStatus.FAILED else None
+    return (
+        OutboxEntry(id=run.id, kind="rotation", at=now, body=record.model_dump(mode="json")),
+        row.line(AuditAction.ROTATION, SYSTEM, now, reason=reason),
+    )

@@ -3,6 +3,7 @@
 - After success: the run's start date at hh:mm plus the interval; one day more for a manual run or the enabling of
   rotation that started at or after hh:mm, so that the new credential lives at least a whole interval.
 - After failure: the calendar day after the run's start, at hh:mm.
+- After a change of the schedule: as if the newest run had been planned with the new one.
 - Never in the past.
 """
 
@@ -65,6 +66,26 @@ def after_failure(
     if unit is not IntervalUnit.DAYS:
         return _later(started + timedelta(minutes=1), now, timedelta(minutes=1))
     return _later(_on_day_of(started, at) + timedelta(days=1), now, timedelta(days=1))
+
+
+def after_change(
+    planned: datetime,
+    now: datetime,
+    *,
+    former_interval: int,
+    interval: int,
+    at: RotateAt,
+    retrying: bool,
+    unit: IntervalUnit = IntervalUnit.DAYS,
+) -> datetime:
+    """The next rotation when the schedule is changed while it stands at `planned`.
+
+    `retrying`: the newest run failed, so `planned` follows no interval; it moves to the new time of its day.
+    """
+    if unit is not IntervalUnit.DAYS:
+        return now + timedelta(**{unit.value: interval})
+    base = planned if retrying else planned + timedelta(days=interval - former_interval)
+    return _later(max(_on_day_of(base, at), _on_day_of(now, at)), now, timedelta(days=1))
 
 
 def _on_day_of(moment: datetime, at: RotateAt) -> datetime:

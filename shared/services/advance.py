@@ -21,7 +21,7 @@ from shared.services.rows import Rows
 log = logging.getLogger(__name__)
 
 Step = Callable[[Stored], Awaitable[None]]
-"""Does one owed thing and writes the row once. May raise `ConcurrentChange` or `UpstreamError`."""
+"""Does one owed thing and writes the row. May raise `ConcurrentChange` or `UpstreamError`."""
 
 MAX_STEPS = 20
 """More than any row can owe in a row: a loop of steps is a defect, and the queue's poison handling is its end."""
@@ -52,6 +52,9 @@ class Advance:
                 continue
             except UpstreamError as fault:
                 await self._pause(stored.row, owed.action, fault)
+            except Exception:
+                await self._give_back(stored.row, owed.action)
+                raise
         raise RuntimeError(f"connection {connection_id} still owes something after {MAX_STEPS} steps")
 
     async def _pause(self, row: Row, action: Action, fault: UpstreamError) -> None:
@@ -69,6 +72,18 @@ class Advance:
 
         await self._rows.change(row.org_id, row.id, hold)
 
+    async def _give_back(self, row: Row, action: Action) -> None:
+        """A defect of ours: end the lease of the try, or the queue would take the retried message for done."""
+        now = self._clock()
+
+        def free(row: Row) -> Row:
+            hold = row.holds.get(action)
+            return (
+                row if hold is None else row.having(holds={**row.holds, action: hold.model_copy(update={"until": now})})
+            )
+
+        await self._rows.change(row.org_id, row.id, free)
+
     async def record_poison(self, org_id: str, connection_id: str) -> None:
         """The work on this connection failed again and again for no known reason: say so on the row, try in an hour."""
         now = self._clock()
@@ -76,12 +91,15 @@ class Advance:
         await self._rows.change(org_id, connection_id, lambda row: self._poisoned(row, now))
 
     def _poisoned(self, row: Row, now: datetime) -> Row:
+        """All work waits an hour. A run that was poisoned before is given up: what stops it does not pass."""
         message = "The service failed to work on this connection several times; it tries again within the hour"
-        if row.run is not None:
-            row = rotation.failed(row, message, state=Health.DEGRADED, now=now, unit=self._unit)
-        elif row.connection.status.state is Health.ACTIVE:
-            row = row.judged(Health.DEGRADED, message, now)
-        hold = Hold(until=now + LONGEST_PAUSE, tries=MAX_TRIES, reason=message)
+        shown = row.connection.rotation
+        if row.run is not None and shown is not None:
+            if shown.last_rotation_message == message:
+                row = rotation.failed(row, message, state=Health.DEGRADED, now=now, unit=self._unit)
+            else:
+                row = row.rotating(last_rotation_message=message)
+        hold = Hold(until=now + LONGEST_PAUSE, tries=0, reason=message)
         return row.having(holds=dict.fromkeys(Action, hold))
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 
 from shared.domain import creation
+from shared.domain.audit import SYSTEM, AuditLog
+from shared.domain.audit import Action as AuditAction
+from shared.domain.connection import Row
+from shared.domain.errors import ConcurrentChange
 from shared.domain.owed import Action
-from shared.services.ports import Clock, Records, Stored, Vault
+from shared.services.ports import AuditTrail, Clock, RotationHistory, Stored, Vault
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -15,32 +19,76 @@ log = logging.getLogger(__name__)
 class Housekeeping:
     """Steps for `Advance`; each one is done again without harm."""
 
-    def __init__(self, *, rows: Rows, vault: Vault, records: Records, clock: Clock) -> None:
+    def __init__(self, *, rows: Rows, vault: Vault, history: RotationHistory, audit: AuditTrail, clock: Clock) -> None:
         self._rows = rows
         self._vault = vault
-        self._records = records
+        self._history = history
+        self._audit = audit
         self._clock = clock
 
     async def clean_up_reservation(self, stored: Stored) -> None:
         """The creator is gone: fence it off first; the removal of what it stored is owed from here on."""
-        await self._rows.save(stored, creation.given_up(stored.row, self._clock()))
+        now = self._clock()
+        line = stored.row.line(AuditAction.CREATE, SYSTEM, now, reason="abandoned")
+        await self._rows.save(stored, creation.given_up(stored.row, now).recording(line))
         log.info("connection.reservation-cleaned connectionId=%s", stored.row.id)
 
     async def purge(self, stored: Stored) -> None:
-        """Nobody uses the credential any more: remove the secret, then the row."""
-        await self._vault.delete(stored.row.secret_name)
+        """Nobody uses the credential any more: remove the secret, then the row.
+
+        A row whose records are still on their way, or whose idempotency key is still remembered, stays without it.
+        """
+        row = stored.row
+        await self._delete_leftovers(row)
+        await self._vault.delete(row.secret_name)
+        if row.idempotency is not None and row.idempotency.expires_at > self._clock():
+            await self._rows.save(stored, row.having(deadline=row.idempotency.expires_at))
+            return
+        await self._deliver(row)
         await self._rows.remove(stored)
-        log.info("connection.purged orgId=%s connectionId=%s", stored.row.org_id, stored.row.id)
+        log.info("connection.purged orgId=%s connectionId=%s", row.org_id, row.id)
 
     async def settle(self, stored: Stored) -> None:
         """Deliver the outbox and make superseded secret versions unreadable."""
         row = stored.row
-        if row.outbox:
-            await self._records.deliver(row, row.outbox)
+        await self._deliver(row)
         for version in row.superseded:
             await self._vault.disable(version)
-        uncertain = row.sweep_versions
-        if row.superseded and row.sweep_versions and row.active_version is not None:
-            uncertain = not await self._vault.disable_older_than(row.active_version)
-        settled = row.having(outbox=(), superseded=(), sweep_versions=uncertain)
-        await self._rows.save(stored, settled.released(Action.SETTLE))
+        await self._rows.save(stored, row.having(outbox=(), superseded=()).released(Action.SETTLE))
+
+    async def sweep(self, stored: Stored) -> None:
+        """Make every secret version unreadable that the row does not name.
+
+        Whoever begins to write one writes the row first. So the row is read again after the listing: unchanged, it
+        proves that no version of the list can still be promoted.
+        """
+        row = stored.row
+        versions = await self._vault.readable_versions(row.secret_name)
+        present = await self._rows.read(row.org_id, row.id)
+        if present is None or present.etag != stored.etag:
+            raise ConcurrentChange
+        for version in versions:
+            if version != row.active_version and version not in row.superseded:
+                await self._vault.disable(version)
+        await self._rows.save(stored, row.having(sweep_at=None).released(Action.SWEEP))
+
+    async def forget_key(self, stored: Stored) -> None:
+        """The idempotency key has served its time."""
+        await self._rows.save(stored, stored.row.having(idempotency=None).released(Action.FORGET_KEY))
+
+    async def clear_leftovers(self, stored: Stored) -> None:
+        """Delete the secrets of earlier tries."""
+        await self._delete_leftovers(stored.row)
+        await self._rows.save(stored, stored.row.having(leftovers=()).released(Action.CLEAR_LEFTOVERS))
+
+    async def _delete_leftovers(self, row: Row) -> None:
+        for leftover in row.leftovers:
+            await self._vault.delete(leftover.secret_name)
+
+    async def _deliver(self, row: Row) -> None:
+        rotations = [entry for entry in row.outbox if entry.kind == "rotation"]
+        lines = [AuditLog.model_validate(entry.body) for entry in row.outbox if entry.kind == "audit"]
+        if rotations:
+            await self._history.add(row.org_id, row.id, rotations)
+        if lines:
+            await self._audit.add(row.org_id, lines)

@@ -19,23 +19,25 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
-from shared.domain.connection import Connection, Lifecycle
+from shared.domain.connection import Lifecycle
 from shared.domain.creation import NewConnection, Proof
+from shared.domain.editing import check_rotation_supported
 from shared.domain.entra_errors import explain
 from shared.domain.errors import BadRequest, NotFound, ProductError, Refusal, UpstreamError
 from shared.domain.sealing import digest, seal, unseal
+from shared.services.auditing import Auditing
 from shared.services.connections import Connections
-from shared.services.grants import proof_of
+from shared.services.creating import Creating, Visit, name_taken
 from shared.services.ports import Attempt, Clock, Entra, FlowTable, Link, ProjectTable
+from shared.services.proving import ANY_TENANT, Proving
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
 
 LINK_LIFETIME = timedelta(hours=24)
 ATTEMPT_LIFETIME = timedelta(minutes=10)
-ANY_TENANT = "organizations"
-"""Entra's alias for "whichever work or school account signs in"."""
 SEAL_PURPOSE = "oauth-attempt"
 
 
@@ -87,7 +89,10 @@ class OAuthFlow:
         flows: FlowTable,
         rows: Rows,
         connections: Connections,
+        creating: Creating,
+        proving: Proving,
         projects: ProjectTable,
+        auditing: Auditing,
         entra: Entra,
         clock: Clock,
         redirect_uri: str,
@@ -96,37 +101,29 @@ class OAuthFlow:
         self._flows = flows
         self._rows = rows
         self._connections = connections
+        self._creating = creating
+        self._proving = proving
         self._projects = projects
+        self._auditing = auditing
         self._entra = entra
         self._clock = clock
         self._redirect_uri = redirect_uri
         self._form_post = form_post
 
-    async def create_with_code(
-        self, caller: Caller, new: NewConnection, *, code: str, redirect_uri: str | None, verifier: str | None
-    ) -> Connection:
-        """The caller brings an authorization code: it is spent only after the name was reserved."""
-        project = await self._connections.project_for(caller, new.project_id)
-        tenant = await self._tenant_id(new.tenant)
-
-        async def prove() -> Proof:
-            uri = redirect_uri or self._redirect_uri
-            grant = await self._entra.redeem(tenant or ANY_TENANT, code, redirect_uri=uri, verifier=verifier)
-            return proof_of(grant, tenant=tenant, now=self._clock())
-
-        return await self._connections.create(caller.org_id, new, project=project, prove=prove)
-
     async def authorize(self, caller: Caller, new: NewConnection, *, return_url: str | None) -> NewLink:
         """A link for somebody with rights in the tenant to open. Checks now what can be checked now."""
+        check_rotation_supported(new.method, enabled=new.is_auto_rotation_enabled, rotation=new.rotation)
         await self._connections.project_for(caller, new.project_id)
-        tenant = await self._tenant_id(new.tenant)
+        if await self._connections.is_taken(caller.org_id, new.name, new.project_id):
+            raise name_taken(new.name)
+        tenant = await self._proving.tenant_id(new.tenant)
         secret, now = secrets.token_urlsafe(32), self._clock()
         link = Link(
             flow_id=_flow_id(secret),
             org_id=caller.org_id,
             connection_id=str(uuid.uuid4()),
             tenant=tenant,
-            requested_by=caller.name or caller.app_id or caller.object_id,
+            requested=Origin.of(caller),
             body=new.model_dump(mode="json"),
             created_at=now,
             expires_at=now + LINK_LIFETIME,
@@ -177,7 +174,7 @@ class OAuthFlow:
         prefix = "__Host-" if self._form_post else ""
         return f"{prefix}connect-{digest(raw_state)[:16]}"
 
-    async def arrive(self, answer: Mapping[str, str], cookies: Mapping[str, str]) -> Arrival:
+    async def arrive(self, answer: Mapping[str, str], cookies: Mapping[str, str], origin: Origin) -> Arrival:
         """Finish the attempt that Entra's answer belongs to. Nothing in the answer is believed before its state is."""
         raw_state = answer.get("state", "")
         attempt = await self._flows.get_attempt(digest(raw_state)) if raw_state else None
@@ -192,28 +189,27 @@ class OAuthFlow:
         if opened is None or link is None:
             return _refused("This sign-in is not known. Open the connect link again.")
         memory: dict[str, Any] = json.loads(opened)
-        return await self._finish(attempt, link, memory, answer)
-
-    async def _finish(self, attempt: Attempt, link: Link, memory: dict[str, Any], answer: Mapping[str, str]) -> Arrival:
-        state = await self._state_of(link)
-        if state is FlowState.SUCCEEDED:
-            return _succeeded(link)
-        if state is FlowState.EXPIRED or attempt.expires_at <= self._clock():
-            return await self._failed(link, memory, "The sign-in took too long. Open the connect link again.")
-        if "error" in answer:
-            refusal = Refusal(error=answer["error"], aadsts=_aadsts(answer.get("error_description", "")))
-            return await self._failed(link, memory, explain(refusal))
-        if "code" not in answer:
-            message = "The administrator's consent is recorded. Open the connect link again to connect."
-            return await self._failed(link, memory, message)
         try:
-            await self._create(link, memory["flow"], answer)
+            await self._finish(attempt, link, memory["flow"], answer, Visit(link.connection_id, origin))
         except ProductError as fault:
-            return await self._failed(link, memory, fault.message, error=fault.code)
+            return await self._failed(link, memory["link"], fault, origin)
         await self._settle(link, FlowState.SUCCEEDED, None)
         return _succeeded(link)
 
-    async def _create(self, link: Link, flow: dict[str, Any], answer: Mapping[str, str]) -> None:
+    async def _finish(
+        self, attempt: Attempt, link: Link, flow: dict[str, Any], answer: Mapping[str, str], visit: Visit
+    ) -> None:
+        """Make the connection, unless an earlier attempt did."""
+        state = await self._state_of(link)
+        if state is FlowState.SUCCEEDED:
+            return
+        if state is FlowState.EXPIRED or attempt.expires_at <= self._clock():
+            raise BadRequest("The sign-in took too long. Open the connect link again.")
+        if "error" in answer:
+            description = answer.get("error_description", "")
+            raise BadRequest(explain(Refusal(error=answer["error"], aadsts=_aadsts(description))))
+        if "code" not in answer:
+            raise BadRequest("The administrator's consent is recorded. Open the connect link again to connect.")
         new = NewConnection.model_validate(link.body)
         project = await self._projects.get(link.org_id, new.project_id) if new.project_id else None
         if new.project_id and project is None:
@@ -221,16 +217,26 @@ class OAuthFlow:
 
         async def prove() -> Proof:
             grant = await self._entra.finish(link.tenant or ANY_TENANT, flow, answer)
-            return proof_of(grant, tenant=link.tenant, now=self._clock())
+            return self._proving.of_grant(grant, link.tenant)
 
-        await self._connections.create(link.org_id, new, project=project, prove=prove, connection_id=link.connection_id)
+        await self._creating.create(
+            link.org_id, new, project=project, prove=prove, requested=link.requested, visit=visit
+        )
 
-    async def _failed(
-        self, link: Link, memory: dict[str, Any], message: str, *, error: str = BadRequest.code
-    ) -> Arrival:
-        await self._settle(link, FlowState.FAILED, message)
-        log.warning("oauth.failed orgId=%s connectionId=%s reason=%s", link.org_id, link.connection_id, message)
-        return Arrival(FlowState.FAILED, message, link.connection_id, link.return_url, memory["link"], error)
+    async def _failed(self, link: Link, link_secret: str, fault: ProductError, origin: Origin) -> Arrival:
+        log.warning("oauth.failed orgId=%s connectionId=%s reason=%s", link.org_id, link.connection_id, fault.message)
+        await self._settle(link, FlowState.FAILED, fault.message)
+        await self._auditing.note(
+            link.org_id,
+            Action.CONNECT,
+            origin,
+            connection_id=link.connection_id,
+            connection_name=link.body["name"],
+            reason=fault.message,
+        )
+        return Arrival(
+            FlowState.FAILED, fault.message, link.connection_id, link.return_url, link_secret, error=fault.code
+        )
 
     async def _settle(self, link: Link, state: FlowState, message: str | None) -> None:
         """Note the outcome for whoever asks. The connection itself has the last word, so a fault here ends nothing."""
@@ -247,11 +253,6 @@ class OAuthFlow:
             return FlowState.SUCCEEDED  # the process died between making the connection and saying so
         return FlowState.EXPIRED if link.expires_at <= self._clock() else FlowState(link.state)
 
-    async def _tenant_id(self, tenant: str | None) -> str | None:
-        if tenant is None or _is_guid(tenant):
-            return tenant
-        return await self._entra.tenant_of(tenant)
-
 
 def connect_path(link_secret: str) -> str:
     """The path of the link's page below the API's base."""
@@ -261,13 +262,6 @@ def connect_path(link_secret: str) -> str:
 def _flow_id(link_secret: str) -> str:
     """The flow's public id: the hash of its secret, so the table never holds what opens the link."""
     return str(uuid.UUID(digest(link_secret)[:32], version=4))
-
-
-def _is_guid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _aadsts(description: str) -> int | None:

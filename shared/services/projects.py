@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import uuid
 
+from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
 from shared.domain.errors import NotFound
 from shared.domain.project import Project, slug_of
+from shared.services.auditing import Auditing
 from shared.services.ports import Clock, ProjectTable
 
 
 class Projects:
     """The projects of the caller's organisation."""
 
-    def __init__(self, *, table: ProjectTable, clock: Clock) -> None:
+    def __init__(self, *, table: ProjectTable, auditing: Auditing, clock: Clock) -> None:
         self._table = table
+        self._auditing = auditing
         self._clock = clock
 
     async def create(
-        self, caller: Caller, *, name: str, slug: str | None, type_: str, description: str | None, callers: list[str]
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        slug: str | None,
+        type_: str,
+        description: str | None,
+        callers: tuple[str, ...],
     ) -> Project:
         """A new project. Raises `NameTaken` when the slug is in use."""
         project_id = str(uuid.uuid4())
@@ -29,10 +39,11 @@ class Projects:
             type=type_,
             org_id=caller.org_id,
             description=description,
-            callers=tuple(callers),
+            callers=callers,
             created_at=self._clock(),
         )
         await self._table.insert(project)
+        await self._auditing.note(caller.org_id, Action.PROJECT_CREATE, Origin.of(caller))
         return project
 
     async def all(self, caller: Caller) -> list[Project]:
@@ -50,4 +61,5 @@ class Projects:
         """Remove the project. Raises `NotFound`, or `Conflict` while it has connections."""
         project = await self.get(caller, project_id)
         await self._table.remove(caller.org_id, project_id)
+        await self._auditing.note(caller.org_id, Action.PROJECT_DELETE, Origin.of(caller))
         return project

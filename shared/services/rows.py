@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 
 from shared.domain.connection import DueHint, Row
-from shared.domain.errors import ConcurrentChange, UpstreamError
+from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError
 from shared.domain.owed import plan_hint
 from shared.services.ports import Clock, ConnectionTable, DueTable, Stored
 
@@ -44,11 +44,11 @@ class Rows:
             raise
 
     async def save(self, before: Stored, after: Row) -> Stored:
-        """Write `after` if nobody wrote since `before`. Raises `ConcurrentChange`."""
+        """Write `after` if nobody wrote since `before`. Raises `ConcurrentChange`, or `NameTaken` on a new name."""
         after = await self._prepared(after, before.row.due)
         try:
             stored = await self._connections.replace(before, after)
-        except ConcurrentChange:
+        except (ConcurrentChange, NameTaken):
             if after.due != before.row.due:
                 await self._forget(after, after.due)
             raise

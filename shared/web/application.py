@@ -6,10 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from shared.services.advance import Advance
+from shared.services.auditing import Auditing
+from shared.services.background import Background
 from shared.services.connections import Connections
+from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
 from shared.services.oauth_flow import OAuthFlow
+from shared.services.ports import Clock
 from shared.services.projects import Projects
+from shared.services.proving import Proving
+from shared.services.updating import Updating
 from shared.settings import Settings
 from shared.web.auth import BearerAuth
 
@@ -23,9 +29,15 @@ class Application:
 
     settings: Settings
     auth: BearerAuth
+    clock: Clock
     connections: Connections
+    creating: Creating
+    updating: Updating
+    proving: Proving
     oauth: OAuthFlow
     projects: Projects
+    auditing: Auditing
     advance: Advance
+    background: Background
     dispatch: Dispatch
     checks: dict[str, Check]

@@ -6,19 +6,16 @@ permissions (`roles`); nothing else in the request does.
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from typing import Any
 
 import jwt
 
 from shared.domain.caller import Caller
-from shared.domain.errors import Unauthorized, UpstreamUnavailable
+from shared.domain.errors import Unauthorized
+from shared.web.signing_keys import SigningKeys
 
 ALGORITHMS = ["RS256"]
 CLOCK_SKEW_SECONDS = 300
-KEYS_LIVE_SECONDS = 12 * 3600
-REFETCH_COOLDOWN_SECONDS = 60
 MAX_TOKEN_CHARS = 16 * 1024
 
 
@@ -31,21 +28,17 @@ class BearerAuth:
         self._authority = authority
         self._audience = audience
         self._allowed = frozenset(allowed_tenants)
-        context = ssl.create_default_context(cafile=ca_file) if ca_file else None
-        self._keys = jwt.PyJWKClient(
-            f"{authority}/common/discovery/v2.0/keys",
-            lifespan=KEYS_LIVE_SECONDS,
-            timeout=10,
-            ssl_context=context,
-            cooldown_duration=REFETCH_COOLDOWN_SECONDS,
-        )
+        self._keys = SigningKeys(f"{authority}/common/discovery/v2.0/keys", ca_file=ca_file)
 
     async def authenticate(self, header: str | None) -> Caller:
         """The caller. Raises `Unauthorized`, or `UpstreamUnavailable` when Entra's keys cannot be had."""
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
             raise Unauthorized("A bearer token of Microsoft Entra ID is required")
-        claims = self._verified(token, await self._key(_key_id(token)))
+        key = await self._keys.get(_key_id(token))
+        if key is None:
+            raise _refused()
+        claims = self._verified(token, key)
         return Caller(
             org_id=claims["tid"],
             object_id=claims["oid"],
@@ -53,15 +46,6 @@ class BearerAuth:
             name=_text(claims.get("name") or claims.get("preferred_username") or claims.get("app_displayname")),
             roles=frozenset(role for role in _listed(claims.get("roles")) if isinstance(role, str)),
         )
-
-    async def _key(self, key_id: str) -> jwt.PyJWK:
-        try:  # fetches over the network now and then, and blocks: not on the event loop
-            return await asyncio.to_thread(self._keys.get_signing_key, key_id)
-        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, OSError, ValueError) as error:
-            # the last two: a broken connection, or no JSON, which PyJWKClient passes through
-            raise UpstreamUnavailable("Microsoft Entra ID", retry_after=5) from error
-        except jwt.PyJWKClientError as error:
-            raise _refused() from error
 
     def _verified(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         try:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import azure.functions as func
 
+from shared.domain.audit import Actor, ActorType, Origin
 from shared.domain.creation import NewConnection
 from shared.domain.errors import NotFound, ProductError
 from shared.services.oauth_flow import ATTEMPT_LIFETIME, Arrival, Departure, FlowState, OAuthFlow, connect_path
 from shared.services.ports import Link
 from shared.settings import Settings
 from shared.web import pages
+from shared.web.application import Application
 from shared.web.problems import STATUS
+from shared.web.request import address_of, request_id_of
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +29,10 @@ MAX_SECRET_CHARS = 128
 class Browser:
     """Renders what `OAuthFlow` decides."""
 
-    def __init__(self, *, flow: OAuthFlow, settings: Settings) -> None:
+    def __init__(self, *, flow: OAuthFlow, settings: Settings, visitor: Origin) -> None:
         self._flow = flow
         self._settings = settings
+        self._visitor = visitor
 
     async def show(self, link_secret: str) -> func.HttpResponse:
         """The link's page; reading it changes nothing."""
@@ -39,7 +44,7 @@ class Browser:
             return self._closed(link, state)
         return pages.connect_page(
             organisation=link.org_id,
-            requested_by=link.requested_by,
+            requested_by=link.requested.actor.title,
             name=NewConnection.model_validate(link.body).name,
             tenant=link.tenant,
             expires_at=link.expires_at,
@@ -65,7 +70,7 @@ class Browser:
             return pages.failure_page("This address answers to Microsoft's sign-in only.", status=405)
         fields = _form(request) if expected == "POST" else dict(request.params)
         try:
-            arrival = await self._flow.arrive(fields, _cookies(request.headers.get("Cookie", "")))
+            arrival = await self._flow.arrive(fields, _cookies(request.headers.get("Cookie", "")), self._visitor)
         except ProductError as error:
             return _failure(error)
         return self._arrived(arrival, self._spent_cookie(fields.get("state", "")))
@@ -77,7 +82,7 @@ class Browser:
         if arrival.state is FlowState.SUCCEEDED and arrival.connection_id is not None:
             page = pages.done_page(arrival.connection_id)
         else:
-            again = connect_path(arrival.link_secret) if arrival.link_secret else None
+            again = f"{self._settings.public_url}{connect_path(arrival.link_secret)}" if arrival.link_secret else None
             status = STATUS[arrival.error or "BadRequest"]
             page = pages.failure_page(arrival.message, status=status, again=again)
         if cookie is not None:
@@ -94,6 +99,39 @@ class Browser:
 
     def _spent_cookie(self, raw_state: str) -> str | None:
         return self._cookie(self._flow.cookie_name(raw_state), "", max_age=0) if raw_state else None
+
+
+Page = Callable[[Browser, func.HttpRequest], Awaitable[func.HttpResponse]]
+"""A page's own function."""
+
+PageFunction = Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]
+
+
+def page(application: Callable[[], Application]) -> Callable[[Page], PageFunction]:
+    """Makes an Azure Function of a page: whatever happens, a person meets a page and the log has the cause."""
+
+    def decorate(show: Page) -> PageFunction:
+        name = str(getattr(show, "__name__", "page"))
+
+        async def function(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+            request_id = request_id_of(context)
+            visitor = Origin(actor=Actor(type=ActorType.VISITOR, address=address_of(req)), request_id=request_id)
+            try:
+                app = application()
+                response = await show(Browser(flow=app.oauth, settings=app.settings, visitor=visitor), req)
+            except Exception:  # the last line of defence
+                log.exception("request.defect function=%s requestId=%s", name, request_id)
+                text = f"Something went wrong on our side. Try again; if it stays so, tell the operators: {request_id}"
+                response = pages.failure_page(text, status=500)
+            response.headers["x-request-id"] = request_id
+            log.info("request.done function=%s status=%d requestId=%s", name, response.status_code, request_id)
+            return response
+
+        function.__name__ = function.__qualname__ = name
+        function.__doc__ = show.__doc__
+        return function
+
+    return decorate
 
 
 def _failure(error: ProductError) -> func.HttpResponse:

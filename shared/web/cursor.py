@@ -14,7 +14,10 @@ import re
 from shared.domain.errors import Problem, ValidationFailed
 
 MAX_CHARS = 512
-_PLACE = re.compile(r"[0-9A-Za-z!._-]{1,300}")
+NAMES = re.compile(r"[0-9A-Za-z!-]{1,200}")
+"""Places in lists of connections."""
+TIMES = re.compile(r"[0-9]{14}(![0-9A-Za-z-]{1,64})?")
+"""Places in lists of records."""
 _SCOPE_CHARS = 12
 
 
@@ -25,7 +28,7 @@ def encode(place: str | None, *scope: str | None) -> str | None:
     return base64.urlsafe_b64encode(f"{_mark(scope)}{place}".encode()).decode().rstrip("=")
 
 
-def decode(cursor: str | None, *scope: str | None) -> str | None:
+def decode(cursor: str | None, *scope: str | None, places: re.Pattern[str] = NAMES) -> str | None:
     """The place. Raises `ValidationFailed` for what this list never gave out."""
     if cursor is None:
         return None
@@ -34,7 +37,7 @@ def decode(cursor: str | None, *scope: str | None) -> str | None:
     except (binascii.Error, ValueError):
         raise _invalid() from None
     mark, place = text[:_SCOPE_CHARS], text[_SCOPE_CHARS:]
-    if len(cursor) > MAX_CHARS or mark != _mark(scope) or not _PLACE.fullmatch(place):
+    if len(cursor) > MAX_CHARS or mark != _mark(scope) or not places.fullmatch(place):
         raise _invalid()
     return place
 

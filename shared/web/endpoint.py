@@ -1,7 +1,7 @@
-"""From an HTTP request to one use case and back: parse, authorise, act, render.
+"""From an HTTP request to one use case and back: authorise, parse, act, render.
 
     @api.endpoint(Permission.READ)
-    async def connections_get(call: Call) -> Answer: ...
+    async def connections_get(call: Call) -> ConnectionAnswer: ...
 
 What a function returns becomes JSON; what it raises becomes the error envelope.
 """
@@ -10,38 +10,52 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import azure.functions as func
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
+from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller, Permission
-from shared.domain.connection import Connection
+from shared.domain.connection import Row
 from shared.domain.errors import (
     BadRequest,
     PayloadTooLarge,
+    PermissionDenied,
     Problem,
     ProductError,
     UnsupportedMediaType,
     ValidationFailed,
 )
+from shared.domain.model import Record
 from shared.web import problems
+from shared.web.answers import ConnectionAnswer
 from shared.web.application import Application
-from shared.web.models import Body, is_uuid
+from shared.web.fields import is_name, is_uuid
+from shared.web.operation import Operation, Use
+from shared.web.request import address_of, etag_of, request_id_of
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 
-Answer = dict[str, Any]
-AnyBody = TypeVar("AnyBody", bound=Body)
+ACTIONS = {
+    Permission.READ: Action.READ,
+    Permission.CREATE: Action.CREATE,
+    Permission.EDIT: Action.UPDATE,
+    Permission.DELETE: Action.DELETE,
+    Permission.CONNECT: Action.USE,
+    Permission.ROTATE: Action.ROTATE,
+    Permission.AUDIT: Action.AUDIT,
+    Permission.PROJECTS: Action.PROJECTS,
+}
+"""How a refused or failed request is named in the audit log."""
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+HttpFunction = Callable[[func.HttpRequest, func.Context], Awaitable[func.HttpResponse]]
+HttpFunctionWithWork = Callable[[func.HttpRequest, func.Context, func.Out[str]], Awaitable[func.HttpResponse]]
 
 
 @dataclass(slots=True)
@@ -51,35 +65,64 @@ class Call:
     request: func.HttpRequest
     caller: Caller
     app: Application
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of the answer."""
     work: list[str] = field(default_factory=list)
     """Queue messages to send once the answer is known."""
 
+    @property
+    def context(self) -> dict[str, Any]:
+        """What validation needs to know of this service."""
+        settings = self.app.settings
+        return {
+            "redirect_uris": settings.all_redirect_uris,
+            "return_origins": settings.return_origins,
+            "now": self.app.clock(),
+        }
+
     def path_id(self, name: str) -> str:
         """A GUID from the path, lower-case. Raises `ValidationFailed`."""
-        text = str(self.request.route_params.get(name, "")).lower()
+        text = self.path_text(name).lower()
         if not is_uuid(text):
             raise ValidationFailed([Problem("invalid_string", (name,), "Invalid uuid")])
         return text
 
-    def query(self, model: type[AnyBody]) -> AnyBody:
-        """The query string. Raises `ValidationFailed`."""
+    def path_name(self, name: str) -> str:
+        """A connection's name from the path. Raises `ValidationFailed`."""
+        text = self.path_text(name)
+        if not is_name(text):
+            raise ValidationFailed([Problem("invalid_string", (name,), "Invalid connection name")])
+        return text
+
+    def path_text(self, name: str) -> str:
+        """A part of the path as it is."""
+        return str(self.request.route_params.get(name, ""))
+
+    @property
+    def origin(self) -> Origin:
+        """Who asks, for the audit log."""
+        return Origin.of(self.caller)
+
+    def shown(self, row: Row) -> ConnectionAnswer:
+        """A connection as the answer, with the ETag of its version."""
+        self.headers["ETag"] = etag_of(row.revision)
+        return ConnectionAnswer(app_connection=row.connection)
+
+    def look_at(self, row: Row) -> None:
+        """Have the background work look at `row` at once, not only when the timer comes by."""
+        self.work.append(work_message(row.org_id, row.id))
+
+    def arguments(self, operation: Operation) -> dict[str, Any]:
+        """The body and query that `operation` takes. Raises whatever is wrong with them."""
+        parsed: dict[str, Any] = {}
         try:
-            return model.model_validate(dict(self.request.params))
+            if operation.query is not None:
+                parsed["query"] = operation.query.read(dict(self.request.params), self.context)
+            if operation.body is not None:
+                parsed["body"] = operation.body.read(self._json(), self.context)
         except ValidationError as error:
             raise problems.from_validation(error) from None
-
-    def body(self, model: type[AnyBody]) -> AnyBody:
-        """The JSON body. Raises `PayloadTooLarge`, `UnsupportedMediaType`, `BadRequest` or `ValidationFailed`."""
-        settings = self.app.settings
-        context = {"redirect_uris": settings.all_redirect_uris, "return_origins": settings.return_origins}
-        try:
-            return model.model_validate(self._json(), context=context)
-        except ValidationError as error:
-            raise problems.from_validation(error) from None
-
-    def look_at(self, connection: Connection) -> None:
-        """Have the background work look at `connection` at once, not only when the timer comes by."""
-        self.work.append(work_message(connection.org_id, connection.id))
+        return parsed
 
     def _json(self) -> Any:
         media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -88,6 +131,8 @@ class Call:
             raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
         if media_type != "application/json":
             raise UnsupportedMediaType("The body must be JSON, declared as Content-Type: application/json")
+        if not raw.strip():
+            raise BadRequest("The body is empty; it must be a JSON object")
         try:
             return from_json(raw, allow_inf_nan=False)
         except ValueError:
@@ -99,86 +144,108 @@ def work_message(org_id: str, connection_id: str) -> str:
     return json.dumps({"orgId": org_id, "connectionId": connection_id}, separators=(",", ":"))
 
 
-Use = Callable[[Call], Awaitable[Answer]]
-HttpFunction = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
-HttpFunctionWithWork = Callable[[func.HttpRequest, func.Out[str]], Awaitable[func.HttpResponse]]
-
-
 class Endpoints:
     """Makes Azure Functions out of use cases. `application` is asked at the first request, never at import."""
 
     def __init__(self, application: Callable[[], Application]) -> None:
         self._application = application
 
-    def endpoint(self, permission: Permission) -> Callable[[Use], HttpFunction]:
-        """A function for callers with `permission`."""
+    def endpoint(self, permission: Permission, *fails: type[ProductError]) -> Callable[[Use], HttpFunction]:
+        """A function for callers with `permission`; `fails` names errors of its own, for its documentation."""
 
         def decorate(use: Use) -> HttpFunction:
-            async def function(req: func.HttpRequest) -> func.HttpResponse:
-                response, _ = await self._serve(use, permission, req)
+            operation = Operation.of(use, permission, fails)
+
+            async def function(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+                response, _ = await self._serve(operation, req, context)
                 return response
 
-            return _named(function, use)
+            return _named(function, operation)
 
         return decorate
 
-    def endpoint_with_work(self, permission: Permission) -> Callable[[Use], HttpFunctionWithWork]:
+    def endpoint_with_work(
+        self, permission: Permission, *fails: type[ProductError]
+    ) -> Callable[[Use], HttpFunctionWithWork]:
         """The same with a queue output `work`, for what should not wait for the timer."""
 
         def decorate(use: Use) -> HttpFunctionWithWork:
-            async def function(req: func.HttpRequest, work: func.Out[str]) -> func.HttpResponse:
-                response, messages = await self._serve(use, permission, req)
+            operation = Operation.of(use, permission, fails)
+
+            async def function(req: func.HttpRequest, context: func.Context, work: func.Out[str]) -> func.HttpResponse:
+                response, messages = await self._serve(operation, req, context)
                 if messages:
                     work.set(messages[0])
                 return response
 
-            return _named(function, use)
+            return _named(function, operation)
 
         return decorate
 
     async def _serve(
-        self, use: Use, permission: Permission, request: func.HttpRequest
+        self, operation: Operation, request: func.HttpRequest, context: func.Context
     ) -> tuple[func.HttpResponse, list[str]]:
-        request_id = request_id_of(request)
+        request_id = request_id_of(context)
         org_id, messages = "-", []
         try:
             app = self._application()
             caller = await app.auth.authenticate(request.headers.get("Authorization"))
             org_id = caller.org_id
-            caller.require(permission)
-            call = Call(request=request, caller=caller, app=app)
-            answer = await use(call)
+            call = Call(
+                request=request,
+                caller=replace(caller, address=address_of(request), request_id=request_id),
+                app=app,
+            )
+            answer = await _act(operation, call)
             messages = call.work
-            headers = {**problems.SAFE_HEADERS, "x-request-id": request_id}
-            response = func.HttpResponse(to_json(answer), mimetype="application/json", headers=headers)
+            headers = {**problems.SAFE_HEADERS, "x-request-id": request_id, **call.headers}
+            response = func.HttpResponse(answer.model_dump_json(), mimetype="application/json", headers=headers)
         except ProductError as error:
             response = problems.render(error, request_id)
         except Exception:  # the last line of defence: a defect of ours shows as 500 without a word of its cause
-            log.exception("request.defect function=%s requestId=%s", _name(use), request_id)
+            log.exception("request.defect function=%s requestId=%s", operation.name, request_id)
             response = problems.render_defect(request_id)
         log.info(
             "request.done function=%s status=%d requestId=%s orgId=%s",
-            _name(use), response.status_code, request_id, org_id,
+            operation.name, response.status_code, request_id, org_id,
         )  # fmt: skip
         return response, messages
 
 
-def request_id_of(request: func.HttpRequest) -> str:
-    """The trace id that telemetry uses for this request (W3C Trace Context), or a new one."""
-    found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return found.group(1) if found else uuid.uuid4().hex
+async def _act(operation: Operation, call: Call) -> Record:
+    """Refusals are audited, and so is every change that was attempted and failed."""
+    try:
+        call.caller.require(operation.permission)
+    except PermissionDenied as error:
+        await _note(operation, call, error)
+        raise
+    arguments = call.arguments(operation)
+    try:
+        return await operation.use(call, **arguments)
+    except ProductError as error:
+        if call.request.method != "GET" and not isinstance(error, ValidationFailed):
+            await _note(operation, call, error)
+        raise
+
+
+async def _note(operation: Operation, call: Call, error: ProductError) -> None:
+    connection_id = call.path_text("connectionId").lower()
+    await call.app.auditing.note(
+        call.caller.org_id,
+        ACTIONS[operation.permission],
+        Origin.of(call.caller),
+        connection_id=connection_id if is_uuid(connection_id) else None,
+        reason=error.code,
+    )
 
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
-def _named(function: AnyFunction, use: Use) -> AnyFunction:
+def _named(function: AnyFunction, operation: Operation) -> AnyFunction:
     """The worker indexes a function by its name and shows its docstring; its parameters must stay its own."""
-    function.__name__ = function.__qualname__ = _name(use)
-    function.__doc__ = use.__doc__
-    function.__module__ = use.__module__
+    function.__name__ = function.__qualname__ = operation.name
+    function.__doc__ = operation.summary
+    function.__module__ = operation.use.__module__
+    function.operation = operation  # type: ignore[attr-defined]  # read by the OpenAPI document's generator
     return function
-
-
-def _name(use: Use) -> str:
-    return str(getattr(use, "__name__", "function"))

@@ -18,7 +18,7 @@ FRESH_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class Report:
     """Which system can be used: `ok` or `unavailable` by name."""
 
     checks: dict[str, str]
@@ -29,23 +29,30 @@ class Readiness:
         return all(state == "ok" for state in self.checks.values())
 
 
-_last: tuple[float, Readiness] | None = None
+class Readiness:
+    """The newest report, at most `FRESH_SECONDS` old. Many who ask at once wait for the same checks."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, Report] | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, application: Callable[[], Application]) -> Report:
+        """Which systems can be used now."""
+        async with self._lock:
+            if self._last is None or time.monotonic() - self._last[0] >= FRESH_SECONDS:
+                report = await _report(application)
+                self._last = (time.monotonic(), report)
+            return self._last[1]
 
 
-async def readiness(application: Callable[[], Application]) -> Readiness:
-    """The newest answer, at most `FRESH_SECONDS` old."""
-    global _last  # noqa: PLW0603 -- one answer per process is the point
-    now = time.monotonic()
-    if _last is not None and now - _last[0] < FRESH_SECONDS:
-        return _last[1]
+async def _report(application: Callable[[], Application]) -> Report:
     try:
         checks = application().checks
     except SettingsError as error:
         log.error("health.settings %s", error)
-        return Readiness({"settings": "unavailable"})
+        return Report({"settings": "unavailable"})
     states = await asyncio.gather(*(_state(name, check) for name, check in checks.items()))
-    _last = (now, Readiness(dict(zip(checks, states, strict=True))))
-    return _last[1]
+    return Report(dict(zip(checks, states, strict=True)))
 
 
 async def _state(name: str, check: Check) -> str:

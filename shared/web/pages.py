@@ -37,8 +37,6 @@ button:focus-visible,a:focus-visible{outline:3px solid var(--go);outline-offset:
 
 NO_REFERRER = "no-referrer"
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-
 
 def connect_page(  # what a person needs to know before they give a right away
     *, organisation: str, requested_by: str, name: str, tenant: str | None, expires_at: datetime, authority: str
@@ -84,15 +82,27 @@ def expired_page() -> func.HttpResponse:
     return failure_page("This connect link has expired. Ask the person who sent it to you for a new one.", status=410)
 
 
-def _page(
-    title: str, body: str, status: int, *, form_action: str = "'none'", referrer: str = NO_REFERRER
+def styled_page(title: str, body: str, *, extra_style: str = "") -> func.HttpResponse:
+    """A page that asks nothing of anybody; `body` is HTML."""
+    return _page(title, body, 200, style=STYLE + extra_style)
+
+
+def _page(  # what differs from page to page
+    title: str,
+    body: str,
+    status: int,
+    *,
+    form_action: str = "'none'",
+    referrer: str = NO_REFERRER,
+    style: str = STYLE,
 ) -> func.HttpResponse:
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{escape(title)}</title><link rel="icon" href="data:,"><style>{STYLE}</style></head>
+<title>{escape(title)}</title><link rel="icon" href="data:,"><style>{style}</style></head>
 <body><main>{body}</main></body></html>"""
+    allowed_style = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; form-action {form_action}; "
+        f"default-src 'none'; style-src 'sha256-{allowed_style}'; img-src data:; form-action {form_action}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     return func.HttpResponse(

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import azure.functions as func
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from shared.domain.errors import Problem, ProductError, Unauthorized, UpstreamError, ValidationFailed
+from shared.domain.errors import (
+    BadRequest,
+    Conflict,
+    Problem,
+    ProductError,
+    Unauthorized,
+    UpstreamError,
+    ValidationFailed,
+)
 
 STATUS: dict[str, int] = {
     "BadRequest": 400,
@@ -18,6 +27,7 @@ STATUS: dict[str, int] = {
     "PermissionDenied": 403,
     "NotFound": 404,
     "Conflict": 409,
+    "PreconditionFailed": 412,
     "PayloadTooLarge": 413,
     "UnsupportedMediaType": 415,
     "ValidationFailure": 422,
@@ -39,11 +49,23 @@ _CODES = {
     "less_than_equal": "too_big",
     "string_pattern_mismatch": "invalid_string",
     "uuid_parsing": "invalid_string",
+    "too_short": "too_small",
+    "too_long": "too_big",
+    "none_required": "invalid_type",
     "literal_error": "invalid_literal",
     "enum": "invalid_enum_value",
     "value_error": "custom",
 }
 """From pydantic's error types to the codes that clients of the published API know."""
+
+_JSON_WORDS = {
+    "model_type": "Input should be an object",
+    "dict_type": "Input should be an object",
+    "tuple_type": "Input should be an array",
+    "list_type": "Input should be an array",
+    "none_required": "Input should be null",
+}
+"""What pydantic says in terms of Python."""
 
 _ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 
@@ -53,14 +75,15 @@ def render(error: ProductError, request_id: str) -> func.HttpResponse:
     headers = dict(SAFE_HEADERS)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    if isinstance(error, UpstreamError) and error.retry_after is not None:
+    if isinstance(error, UpstreamError | Conflict) and error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     message: Any = error.message
+    details = None
     if isinstance(error, ValidationFailed):
-        message = [
-            {"code": problem.code, "path": list(problem.path), "message": problem.message} for problem in error.problems
-        ]
-    return envelope(STATUS[error.code], error.code, message, request_id, headers)
+        message = _listed(error.problems)
+    elif isinstance(error, BadRequest) and error.problems:
+        details = _listed(error.problems)
+    return envelope(STATUS[error.code], error.code, message, request_id, headers, details=details)
 
 
 def render_defect(request_id: str) -> func.HttpResponse:
@@ -68,22 +91,34 @@ def render_defect(request_id: str) -> func.HttpResponse:
     return envelope(500, "InternalServerError", "Something went wrong", request_id, SAFE_HEADERS)
 
 
-def envelope(status: int, error: str, message: Any, request_id: str, headers: dict[str, str]) -> func.HttpResponse:
-    """`{reqId, statusCode, message, error}`."""
+def envelope(
+    status: int, error: str, message: Any, request_id: str, headers: dict[str, str], *, details: Any = None
+) -> func.HttpResponse:
+    """`{reqId, statusCode, message, error, details?}`."""
     body = {"reqId": request_id, "statusCode": status, "message": message, "error": error}
+    if details is not None:
+        body["details"] = details
     return func.HttpResponse(
         to_json(body), status_code=status, mimetype="application/json", headers={**headers, "x-request-id": request_id}
     )
 
 
-def from_validation(error: ValidationError) -> ValidationFailed:
-    """Every problem at once, in the caller's own field names; never the value that was sent."""
+def from_validation(error: ValidationError, *, under: str | None = None) -> ValidationFailed:
+    """Every problem at once, in the caller's own field names; never the value that was sent.
+
+    `under` names the field whose value was validated by itself.
+    """
+    above = () if under is None else (under,)
     return ValidationFailed(
         [
-            Problem(_CODES.get(found["type"], _fallback(found["type"])), tuple(found["loc"]), _message(found))
+            Problem(_CODES.get(found["type"], _fallback(found["type"])), (*above, *found["loc"]), _message(found))
             for found in error.errors(include_input=False, include_url=False)
         ]
     )
+
+
+def _listed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [{"code": problem.code, "path": list(problem.path), "message": problem.message} for problem in problems]
 
 
 def _fallback(kind: str) -> str:
@@ -92,6 +127,7 @@ def _fallback(kind: str) -> str:
 
 def _message(found: ErrorDetails) -> str:
     """pydantic's text in terms of JSON: it names our classes, and enum members by their repr."""
-    if found["type"] == "model_type":
-        return "Input should be an object"
-    return _ENUM_MEMBER.sub(r"\1", found["msg"].removeprefix("Value error, "))
+    if found["type"] in _JSON_WORDS:
+        return _JSON_WORDS[found["type"]]
+    text = found["msg"].removeprefix("Value error, ").replace("Tuple should", "List should")
+    return _ENUM_MEMBER.sub(r"\1", text)

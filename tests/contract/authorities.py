@@ -21,7 +21,7 @@ from yarl import URL
 
 from local.entra import seed
 from local.entra.directory import Password
-from local.entra.server import running
+from local.entra.server import Running, running
 from shared.adapters.entra import MsalEntra
 from shared.adapters.http_session import EntraSession
 from shared.domain.errors import GrantRefused
@@ -42,6 +42,22 @@ MSAL_WARNINGS = [
     # `form_post` needs https to come back to, which a callback on loopback does not have.
     pytest.mark.filterwarnings("ignore:response_mode='form_post' is recommended:UserWarning"),
 ]
+
+
+@dataclass(slots=True)
+class OwnSecret:
+    """The service's own app secret, as `OwnCredential` gives it out."""
+
+    value: str
+    forgotten: int = 0
+
+    async def __call__(self) -> str:
+        """The secret as it is now."""
+        return self.value
+
+    def forget(self) -> None:
+        """Count that it was refused."""
+        self.forgotten += 1
 
 
 class Browser(Protocol):
@@ -81,7 +97,7 @@ class RealEntra(EntraUnderTest):
     """The real adapter over the stand-in."""
 
     control: Control
-    secret: list[str]
+    own: OwnSecret
     """The service's own app secret, which a test may replace."""
 
 
@@ -180,42 +196,47 @@ def fake_entra() -> EntraUnderTest:
 
 
 @asynccontextmanager
-async def real_entra(folder: Path, state: Path) -> AsyncIterator[RealEntra]:
-    """The real adapter, with a new stand-in behind it. `folder` keeps what takes long to make: key and certificate."""
+async def stand_in(folder: Path, state: Path) -> AsyncIterator[tuple[Running, Control]]:
+    """A new stand-in. `folder` keeps what takes long to make: key and certificate."""
     key = folder / "signing-key.pem"
     if key.exists():
         shutil.copy(key, state / key.name)
-    async with running(state=state, certificates=folder, public_url=PUBLIC_URL) as stand_in:
+    async with running(state=state, certificates=folder, public_url=PUBLIC_URL) as made:
         shutil.copy(state / key.name, key)
-        app = stand_in.entra.directory.application(seed.OAUTH_CLIENT_ID)
-        assert app is not None
-        app.passwords = [Password.of(APP_SECRET, now=stand_in.entra.now())]
-        trust = ssl.create_default_context(cafile=stand_in.certificate)
-        clock, secret = FakeClock(), [APP_SECRET]
-        session = EntraSession(str(stand_in.certificate), read_seconds=READ_SECONDS)
-
-        async def app_credential() -> str:
-            return secret[0]
-
+        trust = ssl.create_default_context(cafile=made.certificate)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as http:
-            control = Control(http, stand_in.authority)
-            entra = MsalEntra(
-                client_id=seed.OAUTH_CLIENT_ID,
-                authority_host=stand_in.authority,
-                scope=SCOPE,
-                app_credential=app_credential,
-                clock=clock,
-                session=session,
-                instance_discovery=False,
-            )
             try:
-                yield RealEntra(entra, control, clock, control, secret)
+                yield made, Control(http, made.authority)
             finally:
-                _close(session, stand_in.authority)
                 await asyncio.sleep(0.01)  # the server's half of each TLS connection needs a moment to see the end
 
 
-def _close(session: EntraSession, url: str) -> None:
+@asynccontextmanager
+async def real_entra(folder: Path, state: Path) -> AsyncIterator[RealEntra]:
+    """The real adapter, with a new stand-in behind it."""
+    async with stand_in(folder, state) as (made, control):
+        app = made.entra.directory.application(seed.OAUTH_CLIENT_ID)
+        assert app is not None
+        app.passwords = [Password.of(APP_SECRET, now=made.entra.now())]
+        clock, own = FakeClock(), OwnSecret(APP_SECRET)
+        session = EntraSession(str(made.certificate), read_seconds=READ_SECONDS)
+
+        entra = MsalEntra(
+            client_id=seed.OAUTH_CLIENT_ID,
+            authority_host=made.authority,
+            scope=SCOPE,
+            app_credential=own,
+            clock=clock,
+            session=session,
+            instance_discovery=False,
+        )
+        try:
+            yield RealEntra(entra, control, clock, control, own)
+        finally:
+            close(session, made.authority)
+
+
+def close(session: EntraSession, url: str) -> None:
     """Close its connections now: by itself, urllib3 waits until no caught exception refers to an answer any more."""
     adapter = session.get_adapter(url)
     assert isinstance(adapter, HTTPAdapter)

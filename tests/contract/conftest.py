@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.app_authorities import AppsUnderTest, RealApps, fake_apps, real_apps
 from tests.contract.authorities import EntraUnderTest, RealEntra, fake_entra, real_entra
 from tests.contract.local.keyvault_harness import Issuer
 from tests.contract.relay import Relay, relaying
@@ -21,6 +22,13 @@ async def tables(request: pytest.FixtureRequest) -> AsyncIterator[Tables]:
         yield fake_tables()
         return
     async with azure_tables(request.getfixturevalue("azurite")) as made:
+        yield made
+
+
+@pytest.fixture
+async def tables_in_azure(azurite: str) -> AsyncIterator[Tables]:
+    """The real adapters on Azurite."""
+    async with azure_tables(azurite) as made:
         yield made
 
 
@@ -60,6 +68,25 @@ async def authority(
 async def real_authority(certificates: Path, tmp_path: Path) -> AsyncIterator[RealEntra]:
     """MSAL, with a stand-in behind it that can be made to fail."""
     async with real_entra(certificates, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=["fake", "azure-identity"])
+async def app_authority(
+    request: pytest.FixtureRequest, certificates: Path, tmp_path: Path
+) -> AsyncIterator[AppsUnderTest]:
+    """An authority for apps in memory, and azure-identity with the stand-in behind it."""
+    if request.param == "fake":
+        yield fake_apps()
+        return
+    async with real_apps(certificates, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def real_app_authority(certificates: Path, tmp_path: Path) -> AsyncIterator[RealApps]:
+    """azure-identity, with a stand-in behind it that can be made to fail."""
+    async with real_apps(certificates, tmp_path) as made:
         yield made
 
 

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.adapters.tables import client
+from shared.adapters.tables.audit import AzureAuditTrail
 from shared.adapters.tables.connections import AzureConnectionTable
 from shared.adapters.tables.due import AzureDueTable
 from shared.adapters.tables.flows import AzureFlowTable
+from shared.adapters.tables.history import AzureRotationHistory
 from shared.adapters.tables.projects import AzureProjectTable
-from shared.adapters.tables.records import AzureRecords
 from shared.domain import creation
-from shared.domain.connection import Lifecycle, Method, Row
+from shared.domain.connection import Idempotency, Lifecycle, Row
 from shared.domain.creation import NewConnection
+from shared.domain.credential import Method
 from shared.domain.project import Project
-from shared.services.ports import ConnectionTable, DueTable, FlowTable, ProjectTable, Records
+from shared.services.ports import AuditTrail, ConnectionTable, DueTable, FlowTable, ProjectTable, RotationHistory
+from tests.fakes.audit import FakeAuditTrail
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.due import FakeDueTable
 from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
-from tests.fakes.records import FakeRecords
+from tests.fakes.history import FakeRotationHistory
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 
 QUICK = {"read_timeout": 1.0, "retry_backoff_factor": 0.01}
 """Client options that make a lost answer a matter of a second."""
-
-
-class History(Protocol):
-    """Reads what `Records` delivered, newest first."""
-
-    async def __call__(self, org_id: str, connection_id: str) -> list[dict[str, Any]]:
-        """The records of one connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +45,21 @@ class Tables:
     projects: ProjectTable
     due: DueTable
     flows: FlowTable
-    records: Records
-    history: History
+    history: RotationHistory
+    audit: AuditTrail
     clock: FakeClock
 
 
 def fake_tables() -> Tables:
     """In memory."""
     clock, faults, partitions = FakeClock(), Faults(), Partitions()
-    records = FakeRecords(faults)
-
-    async def history(org_id: str, connection_id: str) -> list[dict[str, Any]]:
-        return list(records.history(org_id, connection_id))
-
     return Tables(
         connections=FakeConnectionTable(partitions, faults),
         projects=FakeProjectTable(partitions, faults),
         due=FakeDueTable(clock, faults),
         flows=FakeFlowTable(faults),
-        records=records,
-        history=history,
+        history=FakeRotationHistory(faults),
+        audit=FakeAuditTrail(faults),
         clock=clock,
     )
 
@@ -85,20 +75,14 @@ async def azure_tables(connection_string: str, **options: Any) -> AsyncIterator[
         return await service.create_table(f"{name}{suffix}")
 
     async with service:
-        main, rotations = await table("connections"), await table("rotations")
-
-        async def history(org_id: str, connection_id: str) -> list[dict[str, Any]]:
-            parameters = {"partition": f"{org_id}!{connection_id}"}
-            entities = rotations.query_entities("PartitionKey eq @partition", parameters=parameters)
-            return [json.loads(entity["record"]) async for entity in entities]
-
+        main = await table("connections")
         yield Tables(
             connections=AzureConnectionTable(main),
             projects=AzureProjectTable(main),
             due=AzureDueTable(await table("due"), clock),
             flows=AzureFlowTable(await table("flows")),
-            records=AzureRecords(rotations),
-            history=history,
+            history=AzureRotationHistory(await table("rotations")),
+            audit=AzureAuditTrail(await table("auditlogs")),
             clock=clock,
         )
 
@@ -126,6 +110,11 @@ def row(
     return written(made, lifecycle=lifecycle)
 
 
+def under_key(before: Row, key: str = "a-key") -> Row:
+    """The row as if it had been asked for under an idempotency key."""
+    return before.having(idempotency=Idempotency(key=key, fingerprint="a-request", expires_at=START))
+
+
 def written(before: Row, **changes: object) -> Row:
     """The row with changes and, as for every write, a write id of its own."""
     return before.having(write_id=uuid.uuid4().hex, **changes)
@@ -144,12 +133,15 @@ def project(slug: str = "payments", *, org: str = "org-1", callers: tuple[str, .
     )
 
 
-async def names(table: ConnectionTable, project_id: str | None = None, *, limit: int = 100) -> list[str]:
-    """The names that a list shows, read in pages of `limit`."""
+async def names(
+    table: ConnectionTable, project_id: str | None = None, *, limit: int = 100, available: bool = False
+) -> list[str]:
+    """The names that a list shows, or that are available, read in pages of `limit`."""
+    read = table.available if available else table.page
     found: list[str] = []
     after: str | None = None
     while True:
-        page = await table.page("org-1", project_id, after=after, limit=limit)
+        page = await read("org-1", project_id, after=after, limit=limit)
         assert len(page.items) <= limit
         found += [item.connection.name for item in page.items]
         if page.next_key is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from azure.data.tables import TableTransactionError
 
-from shared.adapters.tables.connections import MAX_ROW_CHARS
+from shared.adapters.tables import client, connection_entities
+from shared.adapters.tables.connections import AzureConnectionTable
+from shared.adapters.tables.properties import MAX_TEXT
 from shared.domain.connection import Lifecycle
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, UpstreamUnavailable
 from tests.contract.relay import Mishap, Relay
-from tests.contract.tables import Tables, names, row, written
+from tests.contract.tables import Tables, names, row, under_key, written
 
 BATCH = r"^POST .*/\$batch"
 LOSSES = [
@@ -54,6 +57,74 @@ async def test_a_refusal_stays_one_when_its_answer_is_lost(relayed: Tables, rela
     assert await names(relayed.connections) == ["prod-vault"]
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_our_own_rename_is_no_taken_name_when_its_answer_is_lost(
+    relayed: Tables, relay: Relay, loss: Mishap
+) -> None:
+    stored = await relayed.connections.insert(row("old"))
+    happens(relay, loss)
+    renamed = await relayed.connections.replace(stored, written(stored.row.showing(name="new")))
+    assert await relayed.connections.get("org-1", stored.row.id) == renamed
+    assert await names(relayed.connections) == await names(relayed.connections, available=True) == ["new"]
+    assert relay.mishaps == []
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_taken_name_or_key_stays_taken_when_the_answer_is_lost(
+    relayed: Tables, relay: Relay, loss: Mishap
+) -> None:
+    stored = await relayed.connections.insert(row("mine"))
+    await relayed.connections.insert(under_key(row("taken")))
+    for attempt, refused in (
+        (relayed.connections.replace(stored, written(stored.row.showing(name="taken"))), (NameTaken, UpstreamError)),
+        (relayed.connections.insert(under_key(row("taken"))), (ConcurrentChange, UpstreamError)),
+    ):
+        happens(relay, loss)
+        with pytest.raises(refused):
+            await attempt
+    assert await names(relayed.connections) == ["mine", "taken"]
+
+
+@pytest.mark.parametrize("renaming", [False, True])
+async def test_a_name_that_was_in_use_is_told_even_if_it_is_free_by_now(
+    relayed: Tables, relay: Relay, renaming: bool
+) -> None:
+    table = relayed.connections
+    mine, holder = await table.insert(row("mine")), await table.insert(row("taken"))
+
+    async def leave() -> None:
+        await table.remove(holder)
+
+    relay.mishaps.append(Mishap(BATCH, meanwhile=leave))
+    attempt = table.replace(mine, written(mine.row.showing(name="taken"))) if renaming else table.insert(row("taken"))
+    with pytest.raises(NameTaken):
+        await attempt
+    assert await names(table) == ["mine"]
+
+
+async def test_a_refusal_that_does_not_say_of_what_is_settled_by_reading(
+    tables_in_azure: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = tables_in_azure.connections
+    mine = await connections.insert(row("mine"))
+    await connections.insert(under_key(row("taken")))
+    monkeypatch.setattr(TableTransactionError, "_extract_index", lambda _: 0)
+    with pytest.raises(NameTaken):
+        await connections.insert(row("taken"))
+    with pytest.raises(NameTaken):
+        await connections.replace(mine, written(mine.row.showing(name="taken")))
+    with pytest.raises(ConcurrentChange):
+        await connections.insert(under_key(row("other")))
+
+
+async def test_a_table_that_is_missing_takes_no_name(azurite: str) -> None:
+    service = client.from_connection_string(azurite)
+    async with service:
+        connections = AzureConnectionTable(service.get_table_client("nosuchtable"))
+        with pytest.raises(UpstreamError):
+            await connections.insert(row())
+
+
 async def test_a_service_that_stays_down_is_unavailable(relayed: Tables, relay: Relay) -> None:
     stored = await relayed.connections.insert(row())
     relay.mishaps += [Mishap("", status=503) for _ in range(8)]
@@ -81,12 +152,24 @@ async def test_a_list_reads_no_more_than_it_shows_and_one(relayed: Tables, relay
         await relayed.connections.insert(row(f"n-{number}"))
     relay.requests.clear()
     await relayed.connections.page("org-1", None, after=None, limit=3)
-    (request,) = relay.requests
-    assert "$top=4" in request.replace("%24", "$")
+    await relayed.connections.available("org-1", "a-project", after=None, limit=3)
+    assert len(relay.requests) == 3
+    assert all("$top=4" in request.replace("%24", "$") for request in relay.requests)
 
 
-async def test_a_row_that_outgrows_a_property_is_refused_before_it_is_sent(relayed: Tables, relay: Relay) -> None:
+@pytest.mark.parametrize("description", ["x" * MAX_TEXT, "\N{KEY}" * (MAX_TEXT // 2)])
+async def test_a_row_that_outgrows_a_property_is_refused_before_it_is_sent(
+    relayed: Tables, relay: Relay, description: str
+) -> None:
     relay.requests.clear()
     with pytest.raises(RuntimeError, match="outgrown"):
-        await relayed.connections.insert(row().showing(description="x" * MAX_ROW_CHARS))
+        await relayed.connections.insert(row().showing(description=description))
     assert relay.requests == []
+
+
+def test_a_transaction_that_the_service_would_refuse_is_not_sent() -> None:
+    operations = [("create", {"RowKey": str(number)}) for number in range(101)]
+    for refused in (operations, operations[:1] * 2):
+        with pytest.raises(RuntimeError, match="each entity once"):
+            connection_entities.transaction(refused)
+    assert list(connection_entities.transaction(operations[:100])) == operations[:100]

@@ -8,9 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
-from shared.domain.connection import Health
-from shared.domain.entra_errors import judge
-from shared.domain.errors import BadRequest, GrantRefused, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from shared.domain.errors import BadRequest, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.contract.authorities import MSAL_WARNINGS, REDIRECT_URI, RealEntra, refusal_of
 from tests.fakes.entra import ADA
 
@@ -158,17 +156,14 @@ async def test_throttled_discovery_says_when_to_come_back(real_authority: RealEn
     assert caught.value.retry_after == 17
 
 
-async def test_a_wrong_app_secret_is_a_matter_of_configuration_and_mends_when_it_changes(
-    real_authority: RealEntra,
-) -> None:
+async def test_a_wrong_app_secret_is_our_own_trouble_and_mends_when_it_changes(real_authority: RealEntra) -> None:
     token = await refreshing(real_authority)
-    right = real_authority.secret[0]
-    real_authority.secret[0] = "wrong"
-    with pytest.raises(GrantRefused) as caught:
+    right = real_authority.own.value
+    real_authority.own.value = "wrong"
+    with pytest.raises(UpstreamError, match="refused this service's own app registration; tell the operators"):
         await real_authority.entra.refresh(ADA.tenant_id, token)
-    assert (caught.value.refusal.error, caught.value.refusal.aadsts) == ("invalid_client", 7000215)
-    assert judge(caught.value.refusal) is Health.DEGRADED
-    real_authority.secret[0] = right
+    assert real_authority.own.forgotten == 1
+    real_authority.own.value = right
     await real_authority.entra.refresh(ADA.tenant_id, token)
 
 

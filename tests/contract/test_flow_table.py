@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
+from shared.domain.audit import Actor, ActorType, Origin
 from shared.services.ports import Attempt, Link
 from tests.contract.relay import Mishap, Relay
 from tests.contract.tables import Tables
@@ -20,7 +21,7 @@ def link(**changes: object) -> Link:
         org_id="org-1",
         connection_id=str(uuid.uuid4()),
         tenant="tenant-1",
-        requested_by="Olga Operator",
+        requested=Origin(actor=Actor(type=ActorType.CALLER, name="Olga Operator"), request_id="a-request"),
         body={"name": "prod-vault", "rotation": {"rotationInterval": 30}, "description": None},
         created_at=START,
         expires_at=START + timedelta(hours=24),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
 from shared.domain.errors import NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.contract.vaults import RealVault, VaultUnderTest
 
-SECOND = timedelta(seconds=1)
 TAGS = {"connectionId": "c-1"}
 
 
@@ -44,38 +41,23 @@ async def test_a_disabled_version_is_not_found_and_the_others_are(each_vault: Va
     assert await vault.get(second.id) == "second"
 
 
-async def test_everything_certainly_older_is_disabled(each_vault: VaultUnderTest) -> None:
-    vault, clock = each_vault.vault, each_vault.clock
-    for value in ("oldest", "older"):
-        await vault.put("conn-1", value, tags=TAGS)
-        clock.advance(SECOND)
-    kept = await vault.put("conn-1", "kept", tags=TAGS)
-    assert await vault.disable_older_than(kept.id) is True
-    assert each_vault.readable("conn-1") == ["kept"]
-    assert await vault.disable_older_than(kept.id) is True
+async def test_the_readable_versions_are_those_of_the_secret_that_are_enabled(each_vault: VaultUnderTest) -> None:
+    vault = each_vault.vault
+    made = [(await vault.put("conn-1", value, tags=TAGS)).id for value in ("first", "second", "third")]
+    other = await vault.put("conn-2", "another's", tags=TAGS)
+    assert set(await vault.readable_versions("conn-1")) == set(made)
+    await vault.disable(made[1])
+    left = await vault.readable_versions("conn-1")
+    assert set(left) == {made[0], made[2]}
+    assert {await vault.get(version) for version in left} == {"first", "third"}
+    for version in left:
+        await vault.disable(version)
+    assert list(await vault.readable_versions("conn-1")) == []
+    assert list(await vault.readable_versions("conn-2")) == [other.id]
 
 
-async def test_what_may_be_newer_is_left_alone_and_told(each_vault: VaultUnderTest) -> None:
-    vault, clock = each_vault.vault, each_vault.clock
-    await vault.put("conn-1", "older", tags=TAGS)
-    clock.advance(SECOND)
-    await vault.put("conn-1", "same second", tags=TAGS)
-    kept = await vault.put("conn-1", "kept", tags=TAGS)
-    clock.advance(SECOND)
-    newer = await vault.put("conn-1", "newer", tags=TAGS)
-    assert await vault.disable_older_than(kept.id) is False
-    assert each_vault.readable("conn-1") == ["same second", "kept", "newer"]
-    assert await vault.disable_older_than(newer.id) is True
-    assert each_vault.readable("conn-1") == ["newer"]
-
-
-async def test_a_sweep_leaves_other_secrets_alone(each_vault: VaultUnderTest) -> None:
-    vault, clock = each_vault.vault, each_vault.clock
-    await vault.put("conn-2", "another's", tags=TAGS)
-    clock.advance(SECOND)
-    kept = await vault.put("conn-1", "kept", tags=TAGS)
-    assert await vault.disable_older_than(kept.id) is True
-    assert each_vault.readable("conn-2") == ["another's"]
+async def test_a_secret_that_never_was_has_no_readable_versions(each_vault: VaultUnderTest) -> None:
+    assert list(await each_vault.vault.readable_versions("conn-that-never-was")) == []
 
 
 async def test_a_deleted_secret_is_gone_and_deleting_it_again_is_done(each_vault: VaultUnderTest) -> None:
@@ -88,7 +70,7 @@ async def test_a_deleted_secret_is_gone_and_deleting_it_again_is_done(each_vault
         with pytest.raises(NotFound):
             await vault.get(version.id)
         await vault.disable(version.id)
-    assert await vault.disable_older_than(versions[1].id) is True
+    assert list(await vault.readable_versions("conn-1")) == []
     assert each_vault.readable("conn-1") == []
 
 
@@ -121,6 +103,11 @@ async def test_a_put_that_the_client_sent_again_says_so(lossy_vault: RealVault) 
 
 async def test_a_first_put_is_not_taken_for_a_repeated_one(lossy_vault: RealVault) -> None:
     assert not (await lossy_vault.vault.put("conn-1", "value", tags=TAGS)).maybe_repeated
+
+
+async def test_more_readable_versions_than_a_page_holds_are_all_told(lossy_vault: RealVault) -> None:
+    made = {(await lossy_vault.vault.put("conn-1", str(number), tags=TAGS)).id for number in range(27)}
+    assert set(await lossy_vault.vault.readable_versions("conn-1")) == made
 
 
 async def test_a_put_of_which_nothing_can_be_learned_is_a_time_out(lossy_vault: RealVault) -> None:

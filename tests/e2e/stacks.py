@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import socket
-from contextlib import ExitStack
 from dataclasses import replace
 
+from local.ports import is_free
 from local.processes import Processes
 from local.stack import Stack
 
@@ -29,15 +28,7 @@ def free_base() -> int:
 
 def all_free(base: int) -> bool:
     """Whether nobody listens on any port of the stack at `base`."""
-    with ExitStack() as held:
-        for port in range(base, base + PORTS_PER_STACK):
-            candidate = held.enter_context(socket.socket())
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as every server here does
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
+    return all(is_free(port) for port in range(base, base + PORTS_PER_STACK))
 
 
 def beside(first: Stack, *, name: str, offset: int, scheme: str = "http", settings: dict[str, str]) -> Stack:

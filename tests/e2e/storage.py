@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.queue_storage import API_VERSION
-from shared.adapters.tables.keys import FLOWS, ROTATIONS
+from shared.adapters.tables.keys import CONNECTIONS, FLOWS, ROTATIONS, connection
 
 PEEKED = 32
 """The most messages that one look shows."""
@@ -36,6 +38,15 @@ async def every_message(connection_string: str) -> list[str]:
     async with QueueServiceClient.from_connection_string(connection_string, api_version=API_VERSION) as service:
         queues = [queue.name async for queue in service.list_queues()]
     return [message for queue in queues for message in await messages(connection_string, queue)]
+
+
+async def connection_row(connection_string: str, org_id: str, connection_id: str) -> dict[str, Any]:
+    """The one truth about a connection."""
+    async with TableServiceClient.from_connection_string(connection_string) as service:
+        table = service.get_table_client(CONNECTIONS)
+        entity = await table.get_entity(org_id, connection(connection_id))
+        found: dict[str, Any] = json.loads(entity["row"])
+        return found
 
 
 async def rotation_records(connection_string: str, org_id: str, connection_id: str) -> list[str]:

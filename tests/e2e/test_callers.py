@@ -51,6 +51,13 @@ async def test_a_garbled_token_is_refused(client: Client) -> None:
         (f"GET {KEY_VAULT}", Permission.READ, "read on app-connections"),
         (f"GET {KEY_VAULT}/{SOME_ID}", Permission.READ, "read on app-connections"),
         (f"GET {KEY_VAULT}/oauth/flows/{SOME_ID}", Permission.READ, "read on app-connections"),
+        ("GET /api/v1/app-connections/options", Permission.READ, "read on app-connections"),
+        ("GET /api/v1/app-connections", Permission.READ, "read on app-connections"),
+        (f"GET {KEY_VAULT}/available", Permission.CONNECT, "connect on app-connections"),
+        (f"GET {KEY_VAULT}/connection-name/prod", Permission.READ, "read on app-connections"),
+        (f"GET {KEY_VAULT}/{SOME_ID}/rotations", Permission.READ, "read on app-connections"),
+        (f"PATCH {KEY_VAULT}/{SOME_ID}", Permission.EDIT, "edit on app-connections"),
+        ("GET /api/v1/audit-logs", Permission.AUDIT, "audit on app-connections"),
         (f"POST {KEY_VAULT}", Permission.CREATE, "create on app-connections"),
         (f"POST {KEY_VAULT}/oauth/authorize", Permission.CREATE, "create on app-connections"),
         (f"DELETE {KEY_VAULT}/{SOME_ID}", Permission.DELETE, "delete on app-connections"),
@@ -72,15 +79,16 @@ async def test_each_route_asks_for_its_role(
 
 @pytest.mark.parametrize(
     ("method", "suffix"),
-    [("GET", ""), ("DELETE", ""), ("POST", "/rotate-credentials")],
-    ids=["get", "delete", "rotate"],
+    [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate-credentials"), ("GET", "/rotations")],
+    ids=["get", "update", "delete", "rotate", "rotations"],
 )
 async def test_another_organisations_connection_does_not_exist_for_us(
     client: Client, customer: Customer, organisations: list[str], method: str, suffix: str
 ) -> None:
     made = (await create(client, customer, rotation=DAILY_AT_THREE)).connection
     stranger = await token_of(client, organisations.pop())
-    reply = await call(client, method, f"{KEY_VAULT}/{made['id']}{suffix}", token=stranger)
+    body = {"name": "mine-now"} if method == "PATCH" else None
+    reply = await call(client, method, f"{KEY_VAULT}/{made['id']}{suffix}", body, token=stranger)
     assert refusal(reply, 404, "NotFound") == f"Could not find App Connection with ID {made['id']}"
     unchanged = (await call(client, "GET", f"{KEY_VAULT}/{made['id']}")).connection
     assert unchanged == made

@@ -16,6 +16,7 @@ from local.entra import seed
 from shared.adapters.tables.keys import FLOWS
 from shared.domain.sealing import digest, unseal
 from shared.services.oauth_flow import SEAL_PURPOSE
+from tests.e2e.apps import App, key_pair
 from tests.e2e.browser import Attempt, Link
 from tests.e2e.conftest import Break
 from tests.e2e.storage import every_message, every_row
@@ -187,6 +188,38 @@ async def test_input_that_breaks_rules_is_not_repeated(client: Client, canaries:
     for what in ("wrong token", "token.with.dots"):
         headers = {"Authorization": f"Bearer {canaries.plant(what)}"}
         assert (await canaries.ask("GET", KEY_VAULT, headers=headers)).status == 401
+
+
+async def test_the_credentials_of_apps_leak_nothing(client: Client, customer: Customer, canaries: Canaries) -> None:
+    app = await App.new(client, customer, certificates=[key_pair().body])
+    canaries.secrets["first secret"] = f"1{uuid4().hex}"  # 50 characters at most
+    canaries.secrets["second secret"] = f"2{uuid4().hex}"
+    canaries.secrets["wrong secret"] = f"3{uuid4().hex}"
+    canaries.plant("private key", key_pair().private().splitlines()[5])
+    for what in ("first secret", "second secret"):
+        await app.add_password(client, canaries.secrets[what])
+    key = canaries.plant("idempotency key")
+    headers = {"Authorization": f"Bearer {client.token}", "Idempotency-Key": key}
+
+    def body(what: str, **changes: Any) -> dict[str, Any]:
+        submitted = app.submits(clientSecret=canaries.secrets[what])
+        return {"name": "app", "method": "client-secret", "credentials": submitted} | changes
+
+    made = (await canaries.ask("POST", KEY_VAULT, body("first secret"), headers=headers)).connection
+    assert (await canaries.ask("POST", KEY_VAULT, body("first secret"), headers=headers)).connection == made
+    assert (await canaries.ask("POST", KEY_VAULT, body("wrong secret", name="b"), headers=headers)).status == 422
+    path = f"{KEY_VAULT}/{made['id']}"
+    assert (await canaries.ask("PATCH", path, body("second secret"))).status == 200
+    assert (await canaries.ask("PATCH", path, body("wrong secret"))).status == 400
+    odd = {"credentials": {"clientSecret": canaries.plant("odd secret"), "clientId": canaries.plant("odd client")}}
+    assert (await canaries.ask("PATCH", path, odd)).status == 400
+    pem = app.submits(certificateBody=key_pair().body, privateKey=key_pair().private())
+    certificate = {"name": "certificate", "method": "certificate", "credentials": pem}
+    assert (await canaries.ask("POST", KEY_VAULT, certificate)).status == 200
+    broken = pem | {"privateKey": f"{canaries.plant('no key')}\n{key_pair().private()}".replace("BEGIN", "begin")}
+    assert (await canaries.ask("POST", KEY_VAULT, certificate | {"credentials": broken})).status == 422
+    await canaries.ask("GET", "/api/v1/audit-logs")
+    assert await canaries.in_the_vault() == {"first secret", "second secret", "private key"}
 
 
 async def test_what_a_caller_writes_into_a_connection_stays_out_of_the_logs(client: Client, customer: Customer) -> None:

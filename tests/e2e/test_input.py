@@ -114,7 +114,13 @@ async def test_an_empty_description_is_none(client: Client, customer: Customer) 
     assert (await create(client, customer, description="")).connection["description"] is None
 
 
-@pytest.mark.parametrize("text", [b"{", b"", b'{"name": NaN}', b"\xff\xfe"])
+async def test_an_empty_body_is_a_bad_request(client: Client) -> None:
+    headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
+    message = refusal(await raw(client, "POST", KEY_VAULT, data=b" ", headers=headers), 400, "BadRequest")
+    assert message == "The body is empty; it must be a JSON object"
+
+
+@pytest.mark.parametrize("text", [b"{", b'{"name": NaN}', b"\xff\xfe", b"[" * 5000])
 async def test_malformed_json_is_a_bad_request(client: Client, text: bytes) -> None:
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
     message = refusal(await raw(client, "POST", KEY_VAULT, data=text, headers=headers), 400, "BadRequest")

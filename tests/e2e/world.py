@@ -87,10 +87,14 @@ class Customer:
         return {"name": name, "method": "oauth", "credentials": credentials} | changes
 
 
-async def call(client: Client, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
-    """A call with a bearer token: the client's own unless another is given."""
-    headers = {"Authorization": f"Bearer {token or client.token}"}
-    return await raw(client, method, path, json=body, headers=headers)
+async def call(
+    client: Client, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
+) -> Reply:
+    """A call with a bearer token, the client's own unless another is given; `If_Match` is the header `If-Match`."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await raw(
+        client, method, path, json=body, headers={"Authorization": f"Bearer {token or client.token}", **sent}
+    )
 
 
 async def raw(client: Client, method: str, path: str, **request: Any) -> Reply:
@@ -113,7 +117,7 @@ async def token_of(client: Client, org_id: str, **claims: Any) -> str:
 def refusal(reply: Reply, status: int, error: str) -> Any:
     """The message of an answer that must be this refusal, in the one envelope."""
     assert reply.status == status, reply.text
-    assert set(reply.json) == {"reqId", "statusCode", "message", "error"}
+    assert set(reply.json) - {"details"} == {"reqId", "statusCode", "message", "error"}
     assert (reply.json["statusCode"], reply.json["error"]) == (status, error)
     assert reply.json["reqId"] == reply.headers["x-request-id"]
     return reply.json["message"]

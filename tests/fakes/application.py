@@ -9,12 +9,14 @@ from shared.services.dispatch import Work
 from shared.settings import Settings
 from shared.web.application import Application
 from shared.web.auth import BearerAuth
+from tests.fakes.app_authority import FakeAppAuthority
+from tests.fakes.audit import FakeAuditTrail
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueTable
 from tests.fakes.entra import ADA, FakeEntra
 from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
-from tests.fakes.records import FakeRecords
+from tests.fakes.history import FakeRotationHistory
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 from tests.fakes.vault import FakeVault
 
@@ -33,9 +35,11 @@ class FakeApplication:
         self.projects = FakeProjectTable(partitions, self.faults)
         self.due = FakeDueTable(self.clock, self.faults)
         self.flows = FakeFlowTable(self.faults)
-        self.records = FakeRecords(self.faults)
+        self.history = FakeRotationHistory(self.faults)
+        self.audit = FakeAuditTrail(self.faults)
         self.vault = FakeVault(self.clock, self.faults)
         self.entra = FakeEntra(self.clock, self.faults)
+        self.apps = FakeAppAuthority(self.clock, self.faults)
         self._auth = auth
         self.app = self._built()
 
@@ -65,9 +69,11 @@ class FakeApplication:
             projects=self.projects,
             due=self.due,
             flows=self.flows,
-            records=self.records,
+            history=self.history,
+            audit=self.audit,
             vault=self.vault,
             entra=self.entra,
+            apps=self.apps,
             clock=self.clock,
             auth=self._auth,
         )

@@ -7,6 +7,7 @@ in order, and a test can make any of them fail before it acts (the request was l
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ class Faults:
         self.calls: list[str] = []
         self._plans: list[_Plan] = []
         self._dead = False
+        self._delay = 0.0
+        self._jitter = random.Random(1)  # noqa: S311 -- the same at every run
+
+    def slow(self, seconds: float) -> None:
+        """Let every call take that long, a little more or less, so that workers overtake each other as in life."""
+        self._delay = seconds
 
     def before(self, pattern: str, effect: Effect, *, nth: int = 1, times: int = 1) -> None:
         """Let `effect` happen instead of the `nth` call from now whose name matches, and of `times` - 1 after it.
@@ -78,7 +85,7 @@ class Faults:
         """Wrap what one call does to the fake's state."""
         self._check_alive()
         self.calls.append(name)
-        await asyncio.sleep(0)  # a real call lets others run
+        await asyncio.sleep(self._delay * self._jitter.uniform(0.75, 1.25))  # a real call lets others run
         await self._meet(_When.BEFORE, name)
         try:
             yield

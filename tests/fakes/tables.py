@@ -47,6 +47,13 @@ class Partitions:
             for other in self.rows(row.org_id)
         )
 
+    def holds_key(self, row: Row) -> bool:
+        """Whether another row answers for the idempotency key that `row` is made under."""
+        return row.idempotency is not None and any(
+            other.id != row.id and other.idempotency is not None and other.idempotency.key == row.idempotency.key
+            for other in self.rows(row.org_id)
+        )
+
 
 class FakeConnectionTable:
     """`ConnectionTable` in memory."""
@@ -73,11 +80,24 @@ class FakeConnectionTable:
         async with self._faults.call("connections.get"):
             return self._partitions.read(org_id, connection_id)
 
+    async def find(self, org_id: str, name: str, project_id: str | None) -> str | None:
+        """See `ConnectionTable`."""
+        async with self._faults.call("connections.find"):
+            wanted = (name, project_id)
+            found = (row for row in self._visible(org_id) if (row.connection.name, row.connection.project_id) == wanted)
+            return next((row.id for row in found), None)
+
+    async def find_by_key(self, org_id: str, key: str) -> str | None:
+        """See `ConnectionTable`."""
+        async with self._faults.call("connections.find_by_key"):
+            rows = self._partitions.rows(org_id)
+            return next((row.id for row in rows if row.idempotency is not None and row.idempotency.key == key), None)
+
     async def insert(self, row: Row) -> Stored:
         """See `ConnectionTable`."""
         async with self._faults.call("connections.insert"):
             project = row.connection.project_id
-            if self._partitions.read(row.org_id, row.id) is not None:
+            if self._partitions.read(row.org_id, row.id) is not None or self._partitions.holds_key(row):
                 raise ConcurrentChange
             if self._partitions.holds_name(row):
                 raise NameTaken("The name is in use")
@@ -90,6 +110,8 @@ class FakeConnectionTable:
         async with self._faults.call("connections.replace"):
             self._check_unchanged(before)
             if self._partitions.holds_name(after):
+                raise NameTaken("The name is in use")
+            if self._partitions.holds_key(after):
                 raise ConcurrentChange
             return self._partitions.write(after)
 
@@ -102,21 +124,37 @@ class FakeConnectionTable:
             del self._partitions.documents[before.row.org_id, before.row.id]
 
     async def page(self, org_id: str, project_id: str | None, *, after: str | None, limit: int) -> Page:
-        """See `ConnectionTable`. `!` sorts before `-`, letters and digits, as it does in the real keys."""
+        """See `ConnectionTable`."""
         async with self._faults.call("connections.page"):
-            keyed = {
-                row.connection.name if project_id else f"{row.connection.name}!{row.connection.project_id or ''}": row
-                for row in self._partitions.rows(org_id)
-                if row.lifecycle is Lifecycle.ACTIVE and project_id in (None, row.connection.project_id)
-            }
-            names = [key for key in sorted(keyed) if key > (after or "")]
-            items = [Listed(keyed[key].connection, keyed[key].project_restricted) for key in names[:limit]]
-            return Page(items, names[limit - 1] if len(names) > limit else None)
+            if project_id is None:
+                return _page({_place(row): row for row in self._visible(org_id)}, after, limit)
+            rows = [row for row in self._visible(org_id) if row.connection.project_id == project_id]
+            return _page({row.connection.name: row for row in rows}, after, limit)
+
+    async def available(self, org_id: str, project_id: str | None, *, after: str | None, limit: int) -> Page:
+        """See `ConnectionTable`."""
+        async with self._faults.call("connections.available"):
+            rows = [row for row in self._visible(org_id) if row.connection.project_id in (None, project_id)]
+            return _page({_place(row): row for row in rows}, after, limit)
+
+    def _visible(self, org_id: str) -> Iterator[Row]:
+        return (row for row in self._partitions.rows(org_id) if row.lifecycle is Lifecycle.ACTIVE)
 
     def _check_unchanged(self, before: Stored) -> None:
         present = self._partitions.read(before.row.org_id, before.row.id)
         if present is None or present.etag != before.etag:
             raise ConcurrentChange
+
+
+def _place(row: Row) -> str:
+    """`!` sorts before `-`, letters and digits, as it does in the real keys."""
+    return f"{row.connection.name}!{row.connection.project_id or ''}"
+
+
+def _page(rows: dict[str, Row], after: str | None, limit: int) -> Page:
+    places = [place for place in sorted(rows) if place > (after or "")]
+    items = [Listed(rows[place].connection, rows[place].project_restricted) for place in places[:limit]]
+    return Page(items, places[limit - 1] if len(places) > limit else None)
 
 
 class FakeProjectTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -65,15 +65,10 @@ class FakeVault:
             if version is not None:
                 version.enabled = False
 
-    async def disable_older_than(self, version_id: str) -> bool:
+    async def readable_versions(self, name: str) -> Sequence[str]:
         """See `Vault`."""
-        async with self._faults.call("vault.disable_older_than"):
-            kept = self._find(version_id)
-            others = [each for each in self._versions(version_id) if each.enabled and each is not kept]
-            for other in others:
-                if kept is not None and other.created < kept.created:
-                    other.enabled = False
-            return not any(other.enabled for other in others)
+        async with self._faults.call("vault.readable_versions"):
+            return [each.id for each in self.readable().get(name, [])]
 
     async def delete(self, name: str) -> None:
         """See `Vault`."""

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
+from collections import Counter
 from typing import Any
 
 from azure.functions.decorators.function_app import Function
 
-from function_app import app
+from tests.unit.web.api import FUNCTIONS
 
-KV = "v1/app-connections/azure-key-vault"
+AC = "v1/app-connections"
+KV = f"{AC}/azure-key-vault"
 EXPECTED: list[tuple[str, str, tuple[str, ...], str]] = [
+    ("app_connections_list", "httpTrigger", ("GET",), AC),
+    ("app_connections_options", "httpTrigger", ("GET",), f"{AC}/options"),
+    ("audit_logs_list", "httpTrigger", ("GET",), "v1/audit-logs"),
+    ("connections_available", "httpTrigger", ("GET",), f"{KV}/available"),
     ("connections_create", "httpTrigger", ("POST",), KV),
     ("connections_delete", "httpTrigger", ("DELETE",), f"{KV}/{{connectionId}}"),
     ("connections_get", "httpTrigger", ("GET",), f"{KV}/{{connectionId}}"),
+    ("connections_get_by_name", "httpTrigger", ("GET",), f"{KV}/connection-name/{{connectionName}}"),
     ("connections_list", "httpTrigger", ("GET",), KV),
     ("connections_rotate", "httpTrigger", ("POST",), f"{KV}/{{connectionId}}/rotate-credentials"),
+    ("connections_rotations", "httpTrigger", ("GET",), f"{KV}/{{connectionId}}/rotations"),
+    ("connections_update", "httpTrigger", ("PATCH",), f"{KV}/{{connectionId}}"),
+    ("docs", "httpTrigger", ("GET",), "docs"),
     ("health_live", "httpTrigger", ("GET",), "health/live"),
     ("health_ready", "httpTrigger", ("GET",), "health/ready"),
+    ("not_found", "httpTrigger", (), "{*path}"),
     ("oauth_authorize", "httpTrigger", ("POST",), f"{KV}/oauth/authorize"),
-    ("oauth_callback", "httpTrigger", ("GET", "POST"), "v1/app-connections/azure/oauth/callback"),
+    ("oauth_callback", "httpTrigger", ("GET", "POST"), f"{AC}/azure/oauth/callback"),
     ("oauth_connect_page", "httpTrigger", ("GET",), f"{KV}/oauth/connect/{{linkSecret}}"),
     ("oauth_connect_start", "httpTrigger", ("POST",), f"{KV}/oauth/connect/{{linkSecret}}"),
     ("oauth_flow_status", "httpTrigger", ("GET",), f"{KV}/oauth/flows/{{flowId}}"),
+    ("openapi", "httpTrigger", ("GET",), "openapi.json"),
     ("projects_create", "httpTrigger", ("POST",), "v1/projects"),
     ("projects_delete", "httpTrigger", ("DELETE",), "v1/projects/{projectId}"),
     ("projects_get", "httpTrigger", ("GET",), "v1/projects/{projectId}"),
@@ -30,8 +43,7 @@ EXPECTED: list[tuple[str, str, tuple[str, ...], str]] = [
     ("work_poison", "queueTrigger", (), "work-poison"),
     ("work_tick", "timerTrigger", (), "%WORK_SCHEDULE%"),
 ]
-
-FUNCTIONS: list[Function] = app.get_functions()
+"""In order of name. Without methods a route takes them all."""
 
 
 def trigger(function: Function) -> dict[str, Any]:
@@ -55,6 +67,18 @@ def test_the_host_finds_exactly_these_functions() -> None:
 
 def test_every_function_says_what_it_does() -> None:
     assert [function.get_function_name() for function in FUNCTIONS if not function.get_user_function().__doc__] == []
+
+
+def test_every_function_takes_exactly_its_bindings_and_perhaps_the_context() -> None:
+    # the worker refuses to load a function whose parameters and bindings differ
+    for function in FUNCTIONS:
+        bindings = {str(binding.name) for binding in function.get_bindings()} - {"$return"}
+        assert set(inspect.signature(function.get_user_function()).parameters) - {"context"} == bindings
+
+
+def test_no_two_functions_answer_to_the_same_route_and_method() -> None:
+    routes = [(route, method) for _, kind, methods, route in EXPECTED if kind == "httpTrigger" for method in methods]
+    assert [taken for taken, times in Counter(routes).items() if times > 1] == []
 
 
 def test_no_route_asks_for_a_function_key() -> None:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.data.tables import TableTransactionError, UpdateMode
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from shared.adapters.azure_errors import translate, translated
 from shared.adapters.tables import keys
 from shared.adapters.tables.client import SERVICE
-from shared.domain.connection import Connection, Lifecycle, Row
+from shared.adapters.tables.connection_entities import Operation, changes, index, row_entity, row_key, transaction
+from shared.domain.connection import Connection, Row
 from shared.domain.errors import ConcurrentChange, NameTaken, NotFound, ProductError
 from shared.services.ports import Listed, Page, Stored
-
-MAX_ROW_CHARS = 32_000
-"""A string property holds 64 KiB of UTF-16; Azurite would take more than the service does."""
 
 CONFLICTS = frozenset({404, 409, 412})
 MAX_TOP = 1000
 
-Operation = tuple[str, dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any]]
+Reason = Callable[[Operation, Stored | None], Awaitable[ProductError]]
+"""Tells why a change was refused, from the operation that was and the row as it is now."""
 
 
 class AzureConnectionTable:
@@ -33,12 +34,18 @@ class AzureConnectionTable:
 
     async def get(self, org_id: str, connection_id: str) -> Stored | None:
         """See `ConnectionTable`."""
-        with translated(SERVICE):
-            try:
-                entity = await self._client.get_entity(org_id, keys.connection(connection_id))
-            except ResourceNotFoundError:
-                return None
-        return Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"]))
+        entity = await self._entity(org_id, keys.connection(connection_id))
+        return None if entity is None else Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"]))
+
+    async def find(self, org_id: str, name: str, project_id: str | None) -> str | None:
+        """See `ConnectionTable`."""
+        entity = await self._entity(org_id, keys.unique_name(name, project_id))
+        return str(entity["connectionId"]) if entity is not None and entity["listed"] else None
+
+    async def find_by_key(self, org_id: str, key: str) -> str | None:
+        """See `ConnectionTable`."""
+        entity = await self._entity(org_id, keys.idempotency(key))
+        return None if entity is None else str(entity["connectionId"])
 
     async def insert(self, row: Row) -> Stored:
         """See `ConnectionTable`.
@@ -46,8 +53,7 @@ class AzureConnectionTable:
         A row of a project touches the project's row on condition that it exists: a project and its last connection
         cannot be deleted and created past each other.
         """
-        operations: list[Operation] = [("create", _row_entity(row))]
-        operations += [("create", entity) for entity in _index(row).values()]
+        operations: list[Operation] = [("create", row_entity(row)), *changes({}, index(row))]
         if row.connection.project_id is not None:
             touched = {
                 "PartitionKey": row.org_id,
@@ -56,51 +62,61 @@ class AzureConnectionTable:
             }
             # Without a condition of ours the client sends `If-Match: *`: an update of what exists, never an upsert.
             operations.append(("update", touched, {"mode": UpdateMode.MERGE}))
-        return await self._commit(operations, row)
+
+        async def reason(refused: Operation, present: Stored | None) -> ProductError:
+            # An idempotency key in use comes before a name in use: the name may be that of the same request.
+            if present is not None or await self._is_key_taken(row):
+                return ConcurrentChange()
+            if refused[0] == "update":
+                return NotFound("The project does not exist")
+            return await self._name_or_change(row, refused)
+
+        return await self._commit(operations, row, reason)
 
     async def replace(self, before: Stored, after: Row) -> Stored:
         """See `ConnectionTable`."""
-        unchanged = {"etag": before.etag, "match_condition": MatchConditions.IfNotModified}
-        operations: list[Operation] = [("update", _row_entity(after), {"mode": UpdateMode.REPLACE, **unchanged})]
-        operations += _index_changes(_index(before.row), _index(after))
-        return await self._commit(operations, after)
+        operations: list[Operation] = [
+            ("update", row_entity(after), {"mode": UpdateMode.REPLACE, **_unchanged(before)}),
+            *changes(index(before.row), index(after)),
+        ]
+
+        async def reason(refused: Operation, present: Stored | None) -> ProductError:
+            if present is None or present.etag != before.etag:
+                return ConcurrentChange()
+            return await self._name_or_change(after, refused)
+
+        return await self._commit(operations, after, reason)
 
     async def remove(self, before: Stored) -> None:
         """See `ConnectionTable`."""
-        unchanged = {"etag": before.etag, "match_condition": MatchConditions.IfNotModified}
-        operations: list[Operation] = [("delete", _row_entity(before.row), unchanged)]
-        operations += _index_changes(_index(before.row), {})
+        key = {"PartitionKey": before.row.org_id, "RowKey": keys.connection(before.row.id)}
+        operations: list[Operation] = [("delete", key, _unchanged(before)), *changes(index(before.row), {})]
         try:
-            await self._client.submit_transaction(operations)
+            await self._client.submit_transaction(transaction(operations))
         except AzureError as error:
-            present = await self.get(before.row.org_id, before.row.id)
-            if present is None:
+            if await self.get(before.row.org_id, before.row.id) is None:
                 return
-            if _is_conflict(error):
+            if _refused(error, operations) is not None:
                 raise ConcurrentChange from error
             raise translate(SERVICE, error) from error
 
     async def page(self, org_id: str, project_id: str | None, *, after: str | None, limit: int) -> Page:
         """See `ConnectionTable`."""
         low, high = keys.name_range(project_id)
-        query = "PartitionKey eq @org and RowKey gt @after and RowKey lt @high and listed eq true"
-        found: list[dict[str, Any]] = []
-        with translated(SERVICE):
-            entities = self._client.query_entities(
-                query,
-                parameters={"org": org_id, "after": low + (after or ""), "high": high},
-                select=["RowKey", "copy", "restricted"],
-                results_per_page=min(limit + 1, MAX_TOP),
-            )
-            async for entity in entities:  # a page may be short or empty and still carry a continuation token
-                found.append(entity)
-                if len(found) > limit:
-                    break
-        items = [
-            Listed(Connection.model_validate_json(entity["copy"]), bool(entity["restricted"]))
-            for entity in found[:limit]
-        ]
-        return Page(items, found[limit - 1]["RowKey"].removeprefix(low) if len(found) > limit else None)
+        # `!` is the lowest character that occurs: what sorts from `name!` on is what comes after `name`.
+        found = await self._scan(org_id, f"{low}{after or ''}!", high, limit + 1)
+        return _page([(entity["RowKey"].removeprefix(low), entity) for entity in found], limit)
+
+    async def available(self, org_id: str, project_id: str | None, *, after: str | None, limit: int) -> Page:
+        """See `ConnectionTable`. Each scan reads as if the other found nothing, so the merged page is complete."""
+        name, _, scope = (after or "").partition("!")
+        scans = []
+        for each in [None, project_id] if project_id else [None]:
+            low, high = keys.scope_range(each)
+            start = f"{low}{name}" if scope < (each or "") else f"{low}{name}!"
+            scans.append(self._scan(org_id, start, high, limit + 1))
+        found = [(_place(entity), entity) for scan in await asyncio.gather(*scans) for entity in scan]
+        return _page(sorted(found, key=lambda each: each[0]), limit)
 
     async def check(self) -> None:
         """Raise `UpstreamError` unless the table can be read."""
@@ -109,76 +125,87 @@ class AzureConnectionTable:
             async for _ in self._client.query_entities(query, parameters={"none": "-"}, results_per_page=1):
                 return
 
-    async def _commit(self, operations: list[Operation], row: Row) -> Stored:
+    async def _entity(self, org_id: str, key: str) -> Any | None:
+        with translated(SERVICE):
+            try:
+                return await self._client.get_entity(org_id, key)
+            except ResourceNotFoundError:
+                return None
+
+    async def _scan(self, org_id: str, start: str, end: str, most: int) -> list[Any]:
+        found: list[Any] = []
+        with translated(SERVICE):
+            entities = self._client.query_entities(
+                "PartitionKey eq @org and RowKey ge @start and RowKey lt @end and listed eq true",
+                parameters={"org": org_id, "start": start, "end": end},
+                select=["RowKey", "copy", "restricted"],
+                results_per_page=min(most, MAX_TOP),
+            )
+            async for entity in entities:  # a page may be short or empty and still carry a continuation token
+                found.append(entity)
+                if len(found) == most:
+                    break
+        return found
+
+    async def _commit(self, operations: Sequence[Operation], row: Row, reason: Reason) -> Stored:
         """Send the transaction; on any doubt, read the row again: our `writeId` in it means that we won.
 
         The pipeline sends again what got no answer, so our own success can come back as 409 or 412.
         """
         try:
-            results = await self._client.submit_transaction(operations)
+            results = await self._client.submit_transaction(transaction(operations))
         except AzureError as error:
             present = await self.get(row.org_id, row.id)
             if present is not None and present.row.write_id == row.write_id:
                 return present
-            raise _lost(error, operations, present) from error
+            refused = _refused(error, operations)
+            if refused is None:
+                raise translate(SERVICE, error) from error
+            raise await reason(refused, present) from error
         return Stored(row, results[0]["etag"])
 
+    async def _is_key_taken(self, row: Row) -> bool:
+        return row.idempotency is not None and await self.find_by_key(row.org_id, row.idempotency.key) is not None
 
-def _lost(error: AzureError, operations: list[Operation], present: Stored | None) -> ProductError:
-    """Why a transaction that is certainly not ours in the table did not go through."""
-    if not _is_conflict(error):
-        return translate(SERVICE, error)
-    inserting = operations[0][0] == "create"
-    if inserting and isinstance(error, TableTransactionError) and error.status_code == 404:
-        return NotFound("The project does not exist")
-    if inserting and present is None:
-        return NameTaken("The name is in use")
-    return ConcurrentChange()
+    async def _name_or_change(self, row: Row, refused: Operation) -> ProductError:
+        """What stood in the way of an index row.
 
-
-def _is_conflict(error: AzureError) -> bool:
-    return isinstance(error, HttpResponseError) and error.status_code in CONFLICTS
-
-
-def _row_entity(row: Row) -> dict[str, Any]:
-    """The row's JSON, and beside it a few columns for people who look at the table."""
-    document = row.model_dump_json()
-    if len(document) > MAX_ROW_CHARS:
-        raise RuntimeError(f"row {row.id} has outgrown a table property")
-    return {
-        "PartitionKey": row.org_id,
-        "RowKey": keys.connection(row.id),
-        "row": document,
-        "name": row.connection.name,
-        "lifecycle": row.lifecycle.value,
-        "state": row.connection.status.state.value,
-        "due": row.due.at if row.due else None,
-    }
+        The refused operation tells, whatever has become of its entity since. An answer that names none counts as the
+        first, which is the row itself: then the name's row tells.
+        """
+        taken = refused[0] == "create" and row_key(refused) in keys.names(row)
+        if not taken:
+            holder = await self._entity(row.org_id, keys.unique_name(row.connection.name, row.connection.project_id))
+            taken = holder is not None and holder["connectionId"] != row.id
+        return NameTaken("The name is in use") if taken else ConcurrentChange()
 
 
-def _index(row: Row) -> dict[str, dict[str, Any]]:
-    """Everything derived from the row, by row key: a pure function, so that a change is a difference of two."""
-    if row.lifecycle is Lifecycle.DELETING:
-        return {}
-    listed = row.lifecycle is Lifecycle.ACTIVE
-    return {
-        key: {
-            "PartitionKey": row.org_id,
-            "RowKey": key,
-            "connectionId": row.id,
-            "listed": listed,
-            "copy": row.connection.model_dump_json() if listed else "",
-            "restricted": row.project_restricted,
-        }
-        for key in keys.names(row)
-    }
+def _unchanged(before: Stored) -> dict[str, Any]:
+    return {"etag": before.etag, "match_condition": MatchConditions.IfNotModified}
 
 
-def _index_changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[Operation]:
-    changes: list[Operation] = [("delete", entity) for key, entity in before.items() if key not in after]
-    for key, entity in after.items():
-        if key not in before:
-            changes.append(("create", entity))
-        elif before[key] != entity:
-            changes.append(("update", entity, {"mode": UpdateMode.REPLACE}))
-    return changes
+def _refused(error: AzureError, operations: Sequence[Operation]) -> Operation | None:
+    """The operation that the present state stood in the way of; None where the transaction failed otherwise."""
+    if not isinstance(error, TableTransactionError) or _code(error) == TableErrorCode.TABLE_NOT_FOUND:
+        return None
+    if error.status_code in CONFLICTS:
+        return operations[min(int(error.index), len(operations) - 1)]
+    return None
+
+
+def _code(error: TableTransactionError) -> object:
+    return getattr(error, "error_code", None)  # documented, but set outside the class
+
+
+def _place(entity: Any) -> str:
+    _, scope, name = entity["RowKey"].split("!")
+    return f"{name}!{scope}"
+
+
+def _page(found: Sequence[tuple[str, Any]], limit: int) -> Page:
+    """Up to `limit` of what was found, each under its place in the list."""
+    items = [
+        Listed(Connection.model_validate_json(entity["copy"]), bool(entity["restricted"]))
+        for _, entity in found[:limit]
+    ]
+    return Page(items, found[limit - 1][0] if len(found) > limit else None)

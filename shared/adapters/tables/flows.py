@@ -13,6 +13,7 @@ from azure.data.tables.aio import TableClient
 from shared.adapters.azure_errors import translated
 from shared.adapters.tables import keys
 from shared.adapters.tables.client import SERVICE
+from shared.domain.audit import Origin
 from shared.services.ports import Attempt, Link
 
 LINK = "link"
@@ -35,7 +36,7 @@ class AzureFlowTable:
             "orgId": link.org_id,
             "connectionId": link.connection_id,
             "tenant": link.tenant or "",
-            "requestedBy": link.requested_by,
+            "requested": link.requested.model_dump_json(),
             "body": json.dumps(link.body),
             "createdAt": link.created_at,
             "expiresAt": link.expires_at,
@@ -56,7 +57,7 @@ class AzureFlowTable:
             org_id=entity["orgId"],
             connection_id=entity["connectionId"],
             tenant=entity["tenant"] or None,
-            requested_by=entity["requestedBy"],
+            requested=Origin.model_validate_json(entity["requested"]),
             body=json.loads(entity["body"]),
             created_at=entity["createdAt"],
             expires_at=entity["expiresAt"],

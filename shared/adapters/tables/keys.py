@@ -10,7 +10,7 @@ into a key was validated to a narrower alphabet before; `safe` is the fence behi
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.connection import DueHint, Row
 
@@ -25,7 +25,13 @@ TABLES = (CONNECTIONS, DUE, FLOWS, CLAIMS, ROTATIONS, AUDIT_LOGS)
 AFTER_BANG = '"'
 """The character after `!`: the open end of a range of keys that share a prefix."""
 
+MILLISECOND = timedelta(milliseconds=1)
+END = datetime(1970, 1, 1, tzinfo=UTC) + 10**14 * MILLISECOND
+"""In the year 5138; what is left until then always has 14 digits."""
+
 _SAFE = re.compile(r"[0-9A-Za-z._-]{1,128}")
+_MONTH = re.compile(r"[0-9]{6}")
+_PLACE = re.compile(r"[0-9]{14}(![0-9A-Za-z._-]{1,128})?")
 
 
 def safe(part: str) -> str:
@@ -50,17 +56,35 @@ def slug(project_slug: str) -> str:
     return f"s!{safe(project_slug)}"
 
 
-def names(row: Row) -> list[str]:
-    """The rows that make a connection's name unique in its scope and findable in order."""
-    name, scope = safe(row.connection.name), row.connection.project_id
-    unique = f"n!{name}!{safe(scope) if scope else ''}"
-    return [unique, f"p!{safe(scope)}!{name}"] if scope else [unique]
+def unique_name(name: str, project_id: str | None) -> str:
+    """The uniqueness of a connection's name in its scope; in this order, the organisation's whole list."""
+    return f"n!{safe(name)}!{_scope(project_id)}"
+
+
+def names(row: Row) -> tuple[str, str]:
+    """The rows that make a connection's name unique in its scope and findable in order, one of no project included."""
+    name, project_id = row.connection.name, row.connection.project_id
+    return unique_name(name, project_id), f"p!{_scope(project_id)}!{safe(name)}"
+
+
+def idempotency(key: str) -> str:
+    """The connection that was created under an idempotency key."""
+    return f"i!{safe(key)}"
 
 
 def name_range(project_id: str | None) -> tuple[str, str]:
-    """The half-open range of row keys that a list reads."""
-    prefix = f"p!{safe(project_id)}" if project_id else "n"
+    """The half-open range of row keys that a list reads: one project's, or the whole organisation's."""
+    return scope_range(project_id) if project_id else ("n!", f"n{AFTER_BANG}")
+
+
+def scope_range(project_id: str | None) -> tuple[str, str]:
+    """The half-open range of row keys of one scope's list: one project's, or those of no project."""
+    prefix = f"p!{_scope(project_id)}"
     return f"{prefix}!", f"{prefix}{AFTER_BANG}"
+
+
+def _scope(project_id: str | None) -> str:
+    return safe(project_id) if project_id else ""
 
 
 def due(org_id: str, connection_id: str, hint: DueHint) -> tuple[str, str]:
@@ -73,7 +97,44 @@ def hour(moment: datetime) -> str:
     return f"{moment:%Y%m%d%H}"
 
 
+def history(org_id: str, connection_id: str) -> str:
+    """The partition of a connection's rotation history."""
+    return f"{safe(org_id)}!{safe(connection_id)}"
+
+
+def audit_month(org_id: str, moment: datetime) -> str:
+    """The partition of what an organisation did in one UTC month."""
+    return f"{safe(org_id)}!{moment.astimezone(UTC):%Y%m}"
+
+
+def audit_connection(org_id: str, connection_id: str) -> str:
+    """The partition of what happened to one connection. Raises `ValueError` for an id that could be read as a month."""
+    if _MONTH.fullmatch(connection_id):
+        raise ValueError("not fit for a connection id")
+    return f"{safe(org_id)}!{safe(connection_id)}"
+
+
 def newest_first(moment: datetime, record_id: str) -> str:
-    """A row key that sorts the newest first; milliseconds since 1970, inverted."""
-    millis = int(moment.timestamp() * 1000)
-    return f"{10**14 - millis:014d}!{safe(record_id)}"
+    """A row key that sorts the newest first: the milliseconds that are left until `END`, then the record's id."""
+    return f"{_left(moment):014d}!{safe(record_id)}"
+
+
+def older_than(moment: datetime) -> str:
+    """The place among keys that sort the newest first after which those begin that are older than `moment`."""
+    return f"{min(max(_left(moment) + 1, 0), 10**14 - 1):014d}"
+
+
+def safe_place(text: str) -> str:
+    """`text`, or `ValueError` where it is no place among keys that sort the newest first."""
+    if not _PLACE.fullmatch(text):
+        raise ValueError("not a place in a list of records")
+    return text
+
+
+def moment_at(place: str) -> datetime:
+    """The time of the newest record that can follow `place`."""
+    return END - int(place[:14]) * MILLISECOND
+
+
+def _left(moment: datetime) -> int:
+    return (END - moment) // MILLISECOND

@@ -175,18 +175,55 @@ async def test_a_function_that_asks_for_the_context_gets_it(tmp_path: Path) -> N
         seen.append(context)
         return ""
 
-    trace_parent = f"00-{'a' * 32}-{'b' * 16}-01"
     async with running(app, root=tmp_path) as host, aiohttp.ClientSession(host.url) as client:
-        async with client.get("/api/context", headers={"traceparent": trace_parent}):
-            pass
-        async with client.get("/api/context"):
-            pass
+        for _ in range(2):
+            async with client.get("/api/context"):
+                pass
     first, second = seen
     assert first.function_name == "named"
     assert first.function_directory == str(tmp_path)
-    assert first.trace_context.trace_parent == trace_parent
     assert first.invocation_id != second.invocation_id
-    assert second.trace_context.trace_parent.startswith("00-")
+
+
+TRACE, PARENT = "a" * 32, "b" * 16
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (f"00-{TRACE}-{PARENT}-01", True),
+        (f"00-{TRACE}-{PARENT}-00", True),
+        (None, False),
+        ("", False),
+        ("nonsense", False),
+        (f"00-{TRACE.upper()}-{PARENT}-01", False),
+        (f"00-{'0' * 32}-{PARENT}-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"ff-{TRACE}-{PARENT}-01", False),
+        (f"00-{TRACE}-{PARENT}-01-more", False),
+    ],
+)
+async def test_an_invocation_is_a_step_of_its_own_in_the_callers_trace_or_in_a_fresh_one(
+    sent: str | None, kept: bool
+) -> None:
+    app, seen = new_app(), list[func.Context]()
+
+    @app.route(route="context")
+    async def contextual(req: func.HttpRequest, context: func.Context) -> str:
+        seen.append(context)
+        return ""
+
+    headers = {} if sent is None else {"traceparent": sent}
+    async with running(app) as host, aiohttp.ClientSession(host.url) as client:
+        for _ in range(2):
+            async with client.get("/api/context", headers=headers):
+                pass
+    first, second = (each.trace_context.trace_parent.split("-") for each in seen)
+    for version, trace, parent, flags in (first, second):
+        assert (version, len(trace), len(parent)) == ("00", 32, 16)
+        assert (trace, flags) == (TRACE, sent[-2:]) if sent and kept else (trace != TRACE and flags == "00")
+        assert parent != PARENT
+    assert first[2] != second[2]
 
 
 async def test_with_a_certificate_it_speaks_https(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -44,6 +44,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def hang_up_is_heard() -> Iterator[None]:
+    """Also where the test run itself was started with nohup, which children would inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @asynccontextmanager
 async def started(root: Path, *options: str) -> AsyncIterator[Process]:
     command = [sys.executable, "-m", "local.host", "--port", "0", "--root", str(root), *options]
@@ -71,7 +79,7 @@ async def _until_started(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
                 return
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_it_lists_its_functions_serves_them_and_ends_well_on_a_signal(root: Path, number: signal.Signals) -> None:
     async with started(root) as process:
         printed, url = await ready(process)
@@ -81,6 +89,36 @@ async def test_it_lists_its_functions_serves_them_and_ends_well_on_a_signal(root
             assert await answer.text() == "hello you"
         process.send_signal(number)
         assert await asyncio.wait_for(process.wait(), timeout=5) == 0
+
+
+WARM_CLIENT = """
+
+clients = []
+
+@app.route(route="warm")
+async def warm(req: func.HttpRequest) -> str:
+    import logging
+    import aiohttp
+    clients.append(aiohttp.ClientSession())
+    async with clients[0].get(req.url.replace("warm", "greet/you")) as answer:
+        logging.getLogger("azure.core").info("said by a client")
+        return await answer.text()
+"""
+"""Keeps a client for as long as the process lives, as apps should."""
+
+
+async def test_clients_that_the_app_keeps_warm_are_its_own_business_at_the_end(root: Path) -> None:
+    with (root / "function_app.py").open("a") as app:
+        app.write(WARM_CLIENT)
+    async with started(root) as process:
+        _, url = await ready(process)
+        async with aiohttp.ClientSession(url) as client, client.get("/api/warm") as answer:
+            assert await answer.text() == "hello you"
+        process.terminate()
+        _, logged = await asyncio.wait_for(process.communicate(), timeout=5)
+        assert process.returncode == 0
+        assert b"Unclosed" not in logged
+        assert b"said by a client" in logged, "log levels are the app's to set"
 
 
 async def test_a_plain_function_that_never_ends_does_not_hold_up_the_end(root: Path) -> None:
@@ -111,6 +149,14 @@ async def test_an_app_that_cannot_be_imported_is_shown_with_its_traceback(root: 
         assert process.returncode == 1
         assert b"No module named 'no_such_module'" in errors
         assert b"zero functions" in errors
+
+
+async def test_a_port_that_cannot_be_ends_it(root: Path) -> None:
+    async with started(root, "--port", "80000") as process:
+        _, errors = await asyncio.wait_for(process.communicate(), timeout=20)
+        assert process.returncode == 1
+        assert b"could not start" in errors
+        assert b"Traceback" not in errors
 
 
 async def test_a_port_that_is_taken_ends_it(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -46,6 +47,15 @@ async def test_a_message_is_decoded_worked_on_and_deleted(account: Account) -> N
     assert message.dequeue_count == 1
     assert message.id
     assert message.insertion_time is not None
+
+
+async def test_the_hosts_own_polling_is_not_in_the_apps_log(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(message: func.QueueMessage) -> None: ...
+
+    caplog.set_level(logging.INFO)
+    async with running(queue_app(work), host_json(), environ=account.settings):
+        await asyncio.sleep(0.3)
+    assert not [record for record in caplog.records if record.name.startswith("azure")]
 
 
 async def test_a_message_that_fails_too_often_moves_to_the_poison_queue_as_it_was(account: Account) -> None:

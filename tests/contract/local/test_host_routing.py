@@ -44,6 +44,27 @@ async def test_the_most_specific_route_that_takes_the_method_answers(method: str
         assert (answer.status, await answer.text()) == (200, expected)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"])
+async def test_a_trigger_without_methods_takes_every_method(method: str) -> None:
+    app, seen = new_app(), list[tuple[str, str]]()
+
+    @app.route(route="{*path}")
+    def rest(req: func.HttpRequest) -> func.HttpResponse:
+        seen.append((req.method, req.route_params.get("path", "")))
+        return func.HttpResponse("no such resource", status_code=404, mimetype="application/problem+json")
+
+    @app.route(route="one", methods=["POST" if method == "GET" else "GET"])
+    def one(req: func.HttpRequest) -> str:
+        return "one"
+
+    async with running(app) as host, aiohttp.ClientSession(host.url) as client:
+        for path in ("one", "nowhere/at/all"):
+            async with client.request(method, f"/api/{path}") as answer:
+                assert (answer.status, answer.content_type) == (404, "application/problem+json")
+                assert await answer.read() == (b"" if method == "HEAD" else b"no such resource")
+    assert seen == [(method, "one"), (method, "nowhere/at/all")]
+
+
 async def test_without_a_catch_all_an_unknown_path_or_method_is_404() -> None:
     async with running(echo_app(one=("one", ["GET"]))) as host, aiohttp.ClientSession(host.url) as client:
         for method, path in (("POST", "/api/one"), ("GET", "/api/two"), ("GET", "/one")):

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain import creation
-from shared.domain.connection import Method, Row
+from shared.domain.connection import Row
 from shared.domain.creation import NewConnection, Proof, RotationPlan
+from shared.domain.credential import Method
 from shared.domain.project import Project
 from shared.domain.schedule import IntervalUnit, RotateAt
 
@@ -38,10 +39,12 @@ def reserved(*, project: Project | None = None, enabled: bool = True, planned: b
     return row.having(**changes)
 
 
-def active(*, enabled: bool = True, planned: bool = True, swept: bool = False, **changes: Any) -> Row:
+def active(*, enabled: bool = True, planned: bool = True, repeated: bool = False, **changes: Any) -> Row:
     """A connection that works."""
     row = reserved(enabled=enabled, planned=planned)
-    return creation.activated(row, PROOF, FIRST_VERSION, swept=swept, now=NOW, unit=IntervalUnit.DAYS).having(**changes)
+    return creation.activated(row, PROOF, FIRST_VERSION, repeated=repeated, now=NOW, unit=IntervalUnit.DAYS).having(
+        **changes
+    )
 
 
 def a_project(*callers: str) -> Project:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.domain import rotation
-from shared.domain.connection import Credential, Health, Row, credentials_hash, secret_name
+from shared.domain.connection import Health, Row, credentials_hash, secret_name
+from shared.domain.credential import OAuthGrant, parse_credential
 from shared.domain.schedule import Trigger
 from tests.unit.domain.rows import NOW, active, reserved
 
@@ -108,6 +109,6 @@ def test_two_reservations_of_one_connection_use_two_secret_names() -> None:
 
 
 def test_a_credential_does_not_show_its_token() -> None:
-    credential = Credential(tenant_id="t", refresh_token="a-secret-token", issued_at=NOW)
+    credential = OAuthGrant(tenant_id="t", refresh_token="a-secret-token", issued_at=NOW)
     assert "a-secret-token" not in repr(credential)
-    assert Credential.model_validate_json(credential.model_dump_json()) == credential
+    assert parse_credential(credential.model_dump_json()) == credential

@@ -22,11 +22,11 @@ def test_a_reservation_carries_its_project_and_whether_that_names_its_callers() 
 
 
 def test_activation_shows_the_public_part_and_hashes_the_submitted_one() -> None:
-    row = active(swept=True)
+    row = active(repeated=True)
     assert row.lifecycle is Lifecycle.ACTIVE
     assert row.connection.credentials == PROOF.public
     assert row.connection.credentials_hash == credentials_hash(PROOF.submitted, row.hash_salt)
-    assert (row.active_version, row.account_id, row.sweep_versions) == (FIRST_VERSION, "an-account", True)
+    assert (row.active_version, row.account_id, row.sweep_at) == (FIRST_VERSION, "an-account", NOW + LONGEST_RUN)
     assert row.deadline is None
     assert row.connection.status.state is Health.ACTIVE
 

@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain import creation, rotation
-from shared.domain.connection import LONGEST_RUN, DueHint, Hold, OutboxEntry, Row
+from shared.domain.connection import LONGEST_RUN, DueHint, Hold, Idempotency, OutboxEntry, Row
 from shared.domain.owed import RESEND_AFTER, Action, next_owed, plan_hint
 from shared.domain.schedule import Trigger
 from tests.unit.domain.rows import FIRST_VERSION, NOW, active, reserved
 
 SECOND = timedelta(seconds=1)
 SAFETY_LAG = RESEND_AFTER + timedelta(minutes=2)
+
+KEPT = Idempotency(key="a-key", fingerprint="a-body", expires_at=NOW + timedelta(days=1))
 
 moments = st.timedeltas(timedelta(days=-40), timedelta(days=40)).map(lambda distance: NOW + distance)
 holds = st.dictionaries(
@@ -40,6 +42,8 @@ def rows(draw: st.DrawFn) -> Row:
                 active(enabled=False),
                 active(planned=False, enabled=False),
                 active(superseded=(FIRST_VERSION,)),
+                active(sweep_at=NOW + LONGEST_RUN),
+                active(idempotency=KEPT),
                 rotation.requested(active(), "a-run", Trigger.MANUAL, NOW + timedelta(milliseconds=7)),
                 creation.deleted(active(), NOW),
                 creation.given_up(reserved(), NOW),
@@ -85,6 +89,16 @@ def test_a_run_under_way_is_owed_even_while_auto_rotation_is_off() -> None:
 
 def test_superseded_versions_are_settled_before_the_next_rotation() -> None:
     assert owed(active(superseded=(FIRST_VERSION,))) == (Action.SETTLE, NOW)
+
+
+def test_a_version_that_nobody_may_have_written_down_is_looked_for_but_not_during_a_run() -> None:
+    row = active(sweep_at=NOW)
+    assert owed(row) == (Action.SWEEP, NOW)
+    assert owed(rotation.requested(row, "a-run", Trigger.MANUAL, NOW + SECOND)) == (Action.ROTATE, NOW + SECOND)
+
+
+def test_an_idempotency_key_is_forgotten_when_its_day_is_over() -> None:
+    assert owed(active(enabled=False, idempotency=KEPT)) == (Action.FORGET_KEY, KEPT.expires_at)
 
 
 def test_the_outbox_is_delivered_whatever_the_lifecycle() -> None:

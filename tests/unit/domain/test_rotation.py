@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain import rotation
-from shared.domain.connection import Health, Hold, Rotation, RotationStatus, Row
+from shared.domain.connection import LONGEST_RUN, Health, Hold, Rotation, RotationStatus, Row
 from shared.domain.owed import Action
 from shared.domain.schedule import IntervalUnit, Trigger
 from tests.unit.domain.rows import FIRST_VERSION, NOW, SECOND_VERSION, active
@@ -20,7 +20,7 @@ DAYS = IntervalUnit.DAYS
 def running(*, enabled: bool = True, attempts: int = 1, trigger: Trigger = Trigger.MANUAL) -> Row:
     row = rotation.requested(active(enabled=enabled), "a-run", trigger, STARTED)
     for _ in range(attempts):
-        row = rotation.attempted(row)
+        row = rotation.attempted(row, STARTED)
     return row
 
 
@@ -43,9 +43,9 @@ def test_a_second_request_while_one_is_under_way_changes_nothing() -> None:
 
 
 def test_success_promotes_the_new_version_and_retires_the_former_in_one_row() -> None:
-    row = rotation.succeeded(running(), SECOND_VERSION, swept=False, now=ENDED, unit=DAYS)
+    row = rotation.succeeded(running(), SECOND_VERSION, repeated=False, now=ENDED, unit=DAYS)
     assert (row.active_version, row.superseded) == (SECOND_VERSION, (FIRST_VERSION,))
-    assert (row.run, row.holds, row.sweep_versions) == (None, {}, False)
+    assert (row.run, row.holds, row.sweep_at) == (None, {}, None)
     assert schedule_of(row).rotation_status is RotationStatus.SUCCESS
     assert schedule_of(row).last_rotated_at == ENDED
     assert schedule_of(row).next_rotation_at == datetime.fromisoformat("2026-03-22T03:00:00Z")
@@ -53,14 +53,14 @@ def test_success_promotes_the_new_version_and_retires_the_former_in_one_row() ->
 
 def test_success_mends_a_degraded_connection() -> None:
     degraded = running().judged(Health.DEGRADED, "down", STARTED)
-    row = rotation.succeeded(degraded, SECOND_VERSION, swept=False, now=ENDED, unit=DAYS)
+    row = rotation.succeeded(degraded, SECOND_VERSION, repeated=False, now=ENDED, unit=DAYS)
     assert (row.connection.status.state, row.connection.status.reason) == (Health.ACTIVE, None)
 
 
-@pytest.mark.parametrize(("attempts", "swept", "expected"), [(1, False, False), (2, False, True), (1, True, True)])
-def test_a_version_that_nobody_wrote_down_is_looked_for(attempts: int, swept: bool, expected: bool) -> None:
-    row = rotation.succeeded(running(attempts=attempts), SECOND_VERSION, swept=swept, now=ENDED, unit=DAYS)
-    assert row.sweep_versions is expected
+@pytest.mark.parametrize(("attempts", "repeated", "expected"), [(1, False, False), (2, False, True), (1, True, True)])
+def test_a_version_that_nobody_wrote_down_is_looked_for(attempts: int, repeated: bool, expected: bool) -> None:
+    row = rotation.succeeded(running(attempts=attempts), SECOND_VERSION, repeated=repeated, now=ENDED, unit=DAYS)
+    assert row.sweep_at == (ENDED + LONGEST_RUN if expected else None)
 
 
 def test_failure_leaves_the_active_credential_and_tries_again_the_day_after() -> None:
@@ -71,36 +71,49 @@ def test_failure_leaves_the_active_credential_and_tries_again_the_day_after() ->
     assert schedule_of(row).last_rotated_at is None
     assert schedule_of(row).next_rotation_at == datetime.fromisoformat("2026-02-20T03:00:00Z")
     assert row.connection.status.state is Health.NEEDS_RECONNECT
-    assert row.sweep_versions
+    assert row.sweep_at == ENDED + LONGEST_RUN
 
 
 def test_a_failure_before_any_try_leaves_no_version_to_look_for() -> None:
     row = rotation.failed(running(attempts=0), "x", state=Health.DEGRADED, now=ENDED, unit=DAYS)
-    assert not row.sweep_versions
+    assert row.sweep_at is None
 
 
 def test_a_manual_run_does_not_switch_auto_rotation_on() -> None:
-    ok = rotation.succeeded(running(enabled=False), SECOND_VERSION, swept=False, now=ENDED, unit=DAYS)
+    ok = rotation.succeeded(running(enabled=False), SECOND_VERSION, repeated=False, now=ENDED, unit=DAYS)
     refused = rotation.failed(running(enabled=False), "x", state=Health.DEGRADED, now=ENDED, unit=DAYS)
     assert schedule_of(ok).next_rotation_at is None
     assert schedule_of(refused).next_rotation_at is None
 
 
-def test_each_run_leaves_one_record_under_its_own_id() -> None:
+def test_each_run_leaves_one_record_under_its_own_id_and_an_audit_line() -> None:
     row = rotation.failed(running(attempts=3), "It was refused", state=Health.DEGRADED, now=ENDED, unit=DAYS)
-    (entry,) = row.outbox
+    entry, line = row.outbox
     assert (entry.id, entry.kind, entry.at) == ("a-run", "rotation", ENDED)
     assert entry.body == {
         "rotationId": "a-run",
         "trigger": "manual",
         "startedAt": "2026-02-19T10:00:00.000Z",
+        "finishedAt": "2026-02-19T10:00:02.000Z",
         "outcome": "failed",
         "message": "It was refused",
         "attempts": 3,
     }
+    assert (line.kind, line.body["action"], line.body["outcome"]) == ("audit", "rotation.run", "failure")
+    assert (line.body["reason"], line.body["connectionId"]) == ("It was refused", row.id)
+    assert line.body["actor"] == {"type": "system", "objectId": None, "appId": None, "name": None, "address": None}
+
+
+def test_a_try_holds_the_run_while_it_lasts_and_keeps_the_count_of_its_faults() -> None:
+    paused = running(attempts=0).having(holds={Action.ROTATE: Hold(until=STARTED, tries=2, reason="busy")})
+    row = rotation.attempted(paused, ENDED)
+    hold = row.holds[Action.ROTATE]
+    assert (hold.until, hold.tries) == (ENDED + rotation.LEASE, 2)
+    assert row.run is not None
+    assert row.run.attempt == 1
 
 
 @pytest.mark.parametrize("row", [active(), active(enabled=False, planned=False)])
 def test_ending_a_run_that_never_began_is_a_defect(row: Row) -> None:
     with pytest.raises(ValueError, match="no rotation is under way"):
-        rotation.attempted(row)
+        rotation.attempted(row, STARTED)

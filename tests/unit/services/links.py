@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from shared.domain.audit import Actor, ActorType, Origin
 from shared.services.oauth_flow import Arrival, Departure, FlowState, NewLink
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.unit.services.world import CALLER, MONTHLY, wish
+
+VISITOR = Origin(actor=Actor(type=ActorType.VISITOR, address="203.0.113.7"), request_id="a-request")
 
 
 async def linked(world: FakeApplication, *, tenant: str | None = None, project_id: str | None = None) -> NewLink:
@@ -24,7 +27,7 @@ async def departed(world: FakeApplication, link: NewLink) -> Departure:
 async def arrived(world: FakeApplication, departure: Departure, answer: dict[str, str] | None = None) -> Arrival:
     """The browser that departed comes back, with Ada's consent unless another answer is given."""
     answer = answer or world.entra.sign_in(departure.url, ADA)
-    return await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value})
+    return await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value}, VISITOR)
 
 
 async def state_of(world: FakeApplication, link: NewLink) -> FlowState:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from shared.domain.connection import Connection, Rotation
 from tests.fakes.application import FakeApplication
-from tests.unit.services.world import CALLER, DAY, MONTHLY, ORG, created, row_of, wish
+from tests.unit.services.world import DAY, MONTHLY, ORG, created, rotate, row_of, wish
 
 
 async def requested(world: FakeApplication) -> Connection:
     """A connection with a rotation that was just asked for by hand."""
     connection = await created(world, wish(rotation=MONTHLY))
     world.clock.advance(DAY)
-    return await world.app.connections.rotate(CALLER, connection.id)
+    return await rotate(world, connection.id)
 
 
 def rotation_of(world: FakeApplication, connection_id: str) -> Rotation:
@@ -23,4 +23,4 @@ def rotation_of(world: FakeApplication, connection_id: str) -> Rotation:
 
 def outcomes(world: FakeApplication, connection_id: str) -> list[object]:
     """The outcomes in the history, newest first."""
-    return [entry["outcome"] for entry in world.records.history(ORG, connection_id)]
+    return [entry["outcome"] for entry in world.history.history(ORG, connection_id)]

@@ -11,7 +11,7 @@ from shared.domain.errors import BadRequest, NotFound
 from shared.services.oauth_flow import ATTEMPT_LIFETIME, LINK_LIFETIME, FlowState
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA, FAY
-from tests.unit.services.links import arrived, departed, linked, state_of
+from tests.unit.services.links import VISITOR, arrived, departed, linked, state_of
 from tests.unit.services.world import CALLER, ORG, STRANGER, active_credential, create_project, created
 
 
@@ -23,7 +23,7 @@ async def test_a_sign_in_makes_the_connection_that_the_link_announced(world: Fak
     assert arrival.connection_id == link.link.connection_id
     assert arrival.return_url == "https://portal.example/done"
     assert await state_of(world, link) is FlowState.SUCCEEDED
-    connection = await world.app.connections.get(CALLER, link.link.connection_id)
+    connection = (await world.app.connections.get(CALLER, link.link.connection_id)).connection
     assert connection.credentials == {"tenantId": ADA.tenant_id}
     assert connection.rotation is not None
 
@@ -80,7 +80,7 @@ async def test_of_two_arrivals_at_once_one_is_served(world: FakeApplication) -> 
 async def test_an_answer_without_a_known_state_is_refused(world: FakeApplication, answer: dict[str, str]) -> None:
     link = await linked(world)
     departure = await departed(world, link)
-    arrival = await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value})
+    arrival = await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value}, VISITOR)
     assert (arrival.state, arrival.error) == (FlowState.FAILED, "BadRequest")
     assert await state_of(world, link) is FlowState.PENDING
     assert (await arrived(world, departure)).state is FlowState.SUCCEEDED
@@ -91,7 +91,7 @@ async def test_another_browser_cannot_finish_a_sign_in_and_does_not_spoil_it(wor
     departure, foreign = await departed(world, link), await departed(world, link)
     answer = world.entra.sign_in(departure.url, ADA)
     for cookies in ({}, {foreign.cookie_name: foreign.cookie_value}, {departure.cookie_name: foreign.cookie_value}):
-        arrival = await world.app.oauth.arrive(answer, cookies)
+        arrival = await world.app.oauth.arrive(answer, cookies, VISITOR)
         assert (arrival.state, arrival.error) == (FlowState.FAILED, "BadRequest")
         assert "another browser" in arrival.message
     assert (await arrived(world, departure, answer)).state is FlowState.SUCCEEDED
@@ -194,7 +194,7 @@ async def test_a_link_without_tenant_takes_any(world: FakeApplication) -> None:
     link = await linked(world)
     departure = await departed(world, link)
     await arrived(world, departure, world.entra.sign_in(departure.url, FAY))
-    connection = await world.app.connections.get(CALLER, link.link.connection_id)
+    connection = (await world.app.connections.get(CALLER, link.link.connection_id)).connection
     assert connection.credentials == {"tenantId": FAY.tenant_id}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -18,7 +19,19 @@ from shared.domain.errors import (
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, FAY
 from tests.fakes.faults import Crash
-from tests.unit.services.world import CALLER, MINUTE, MONTHLY, ORG, active_credential, create_project, created, wish
+from tests.unit.services.world import (
+    CALLER,
+    MINUTE,
+    MONTHLY,
+    ORG,
+    active_credential,
+    create,
+    create_project,
+    created,
+    delete,
+    row_of,
+    wish,
+)
 
 
 async def listed(world: FakeApplication) -> list[str]:
@@ -39,7 +52,7 @@ async def test_a_created_connection_is_active_and_its_grant_is_in_the_vault_only
     assert connection.status.state is Health.ACTIVE
     assert connection.credentials == {"tenantId": ADA.tenant_id}
     assert connection.org_id == ORG
-    assert await world.app.connections.get(CALLER, connection.id) == connection
+    assert (await world.app.connections.get(CALLER, connection.id)).connection == connection
     token = active_credential(world, connection.id).refresh_token
     assert token.startswith("refresh-")
     assert token not in "".join(world.connections.documents())
@@ -63,10 +76,9 @@ async def test_enabled_rotation_counts_from_the_grant_just_made(world: FakeAppli
 async def test_a_taken_name_is_refused_before_the_code_is_spent(world: FakeApplication) -> None:
     await created(world)
     code = world.entra.code_for(ADA, world.settings.redirect_uri)
-    use = world.app.oauth.create_with_code
     with pytest.raises(NameTaken, match='"prod-vault" already exists'):
-        await use(CALLER, wish(), code=code, redirect_uri=None, verifier=None)
-    other = await use(CALLER, wish("other"), code=code, redirect_uri=None, verifier=None)
+        await create(world, wish(), code)
+    other = await create(world, wish("other"), code)
     assert other.name == "other"
 
 
@@ -105,7 +117,7 @@ async def test_a_project_that_vanishes_meanwhile_is_refused_before_the_code_is_s
 
 async def test_a_refused_code_frees_the_name_and_leaves_nothing(world: FakeApplication) -> None:
     with pytest.raises(GrantRefused, match="AADSTS9002313"):
-        await world.app.oauth.create_with_code(CALLER, wish(), code="made-up", redirect_uri=None, verifier=None)
+        await create(world, wish(), "made-up")
     assert leaves_nothing(world)
     assert "vault.put" not in world.faults.calls
     assert (await created(world)).name == "prod-vault"
@@ -132,8 +144,36 @@ async def test_a_vault_that_fails_leaves_no_secret_and_frees_the_name(world: Fak
     with pytest.raises((UpstreamTimeout, UpstreamUnavailable)):
         await created(world)
     assert leaves_nothing(world)
-    assert world.connections.rows(ORG) == []
     assert (await created(world)).name == "prod-vault"
+    await world.run(LONGEST_RUN + MINUTE)
+    assert [row.lifecycle for row in world.connections.rows(ORG)] == [Lifecycle.ACTIVE]
+
+
+async def test_a_secret_that_lands_after_its_removal_is_removed_again(world: FakeApplication) -> None:
+    world.faults.before("vault.put", UpstreamTimeout("Key Vault"))
+    with pytest.raises(UpstreamTimeout):
+        await created(world)
+    (row,) = world.connections.rows(ORG)
+    await world.vault.put(row.secret_name, "a refresh token that was long on its way", tags={})
+    await world.run(LONGEST_RUN + MINUTE)
+    assert leaves_nothing(world)
+    assert world.connections.rows(ORG) == []
+
+
+@pytest.mark.parametrize("call", ["connections.get", "audit.add", "connections.replace", "due.remove"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_what_follows_the_answer_is_done_by_the_timer_when_the_process_dies(
+    world: FakeApplication, call: str, after: bool
+) -> None:
+    connection = await create(world, wish(), world.entra.code_for(ADA, world.settings.redirect_uri))
+    (world.faults.after if after else world.faults.before)(call, Crash())
+    with contextlib.suppress(Crash):
+        await world.app.background.idle()
+    world.restart()
+    await world.run(20 * MINUTE)
+    assert [line["action"] for line in world.audit.lines(ORG)] == ["connection.create"]
+    assert row_of(world, connection.id).outbox == ()
+    assert world.due.all() == []
 
 
 async def test_a_vault_down_during_the_clean_up_too_is_cleaned_when_it_is_back(world: FakeApplication) -> None:
@@ -151,7 +191,7 @@ async def test_a_vault_down_during_the_clean_up_too_is_cleaned_when_it_is_back(w
 async def test_an_activation_whose_answer_was_lost_still_gives_the_connection(world: FakeApplication) -> None:
     world.faults.after("connections.replace", UpstreamTimeout("Table Storage"))
     connection = await created(world)
-    assert await world.app.connections.get(CALLER, connection.id) == connection
+    assert (await world.app.connections.get(CALLER, connection.id)).connection == connection
     active_credential(world, connection.id)
 
 
@@ -170,8 +210,9 @@ async def test_a_cancelled_creation_leaves_nothing(world: FakeApplication) -> No
 
 
 async def test_a_crash_at_any_call_leaves_a_whole_connection_or_nothing(world: FakeApplication) -> None:
-    await created(world, wish("counted", rotation=MONTHLY))
-    calls = len(world.faults.calls)
+    await create(world, wish("counted", rotation=MONTHLY), world.entra.code_for(ADA, world.settings.redirect_uri))
+    calls = len(world.faults.calls)  # those that the caller waits for
+    await world.app.background.idle()
     for position in range(1, calls + 1):
         for when in (world.faults.before, world.faults.after):
             when("*", Crash(), nth=position)
@@ -185,7 +226,7 @@ async def test_a_crash_at_any_call_leaves_a_whole_connection_or_nothing(world: F
             if made:
                 assert made[0].lifecycle is Lifecycle.ACTIVE
                 active_credential(world, made[0].id)
-                await world.app.connections.delete(CALLER, made[0].id)
+                await delete(world, made[0].id)
                 await world.run(LONGEST_RUN + MINUTE)
 
 

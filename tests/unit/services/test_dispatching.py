@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from shared.domain.connection import LONGEST_RUN, DueHint, Health, RotationStatus
 from shared.domain.owed import RESEND_AFTER, Action, plan_hint
 from shared.services.dispatch import Dispatch, Work
 from shared.services.rows import Rows
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
-from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, row_of, wish
+from tests.unit.services.rotations import rotation_of
+from tests.unit.services.world import DAY, MINUTE, MONTHLY, ORG, created, delete, rotate, row_of, wish
 
 
 async def due_now(world: FakeApplication, name: str = "prod-vault") -> str:
@@ -84,7 +87,7 @@ async def test_a_hint_left_beside_the_one_in_force_is_dropped_and_the_other_stay
     connection = await created(world, wish(rotation=MONTHLY))
     world.faults.before("connections.replace", Crash())
     try:
-        await world.app.connections.rotate(CALLER, connection.id)
+        await rotate(world, connection.id)
     except Crash:
         world.restart()
     assert len(world.due.hints(connection.id)) == 2
@@ -98,7 +101,7 @@ async def test_a_hint_left_beside_the_one_in_force_is_dropped_and_the_other_stay
 async def test_a_hint_that_still_serves_is_not_written_anew(world: FakeApplication) -> None:
     connection = await created(world)
     world.clock.advance(timedelta(milliseconds=123))
-    await world.app.connections.delete(CALLER, connection.id)
+    await delete(world, connection.id)
     row = row_of(world, connection.id)
     assert row.due is not None
     assert plan_hint(row, world.clock(), "another nonce") == row.due
@@ -122,21 +125,41 @@ async def test_a_tick_sends_no_more_than_its_limit_and_the_oldest_first(world: F
 
 async def test_work_that_keeps_failing_is_written_on_the_connection(world: FakeApplication) -> None:
     connection_id = await due_now(world)
-    await world.app.connections.rotate(CALLER, connection_id)
+    await rotate(world, connection_id)
     await world.app.advance.record_poison(ORG, connection_id)
-    row = row_of(world, connection_id)
-    assert row.connection.rotation is not None
-    assert row.connection.rotation.rotation_status is RotationStatus.FAILED
-    assert row.connection.status.state is Health.DEGRADED
-    assert row.holds.get(Action.ROTATE) is not None
+    rotation = rotation_of(world, connection_id)
+    assert rotation.rotation_status is RotationStatus.IN_PROGRESS
+    assert "several times" in str(rotation.last_rotation_message)
+    assert row_of(world, connection_id).holds.get(Action.ROTATE) is not None
     assert len(world.due.hints(connection_id)) == 1
 
 
-async def test_poisoned_work_is_tried_again_within_the_hour_and_mends(world: FakeApplication) -> None:
+async def test_a_run_that_is_poisoned_twice_is_given_up_until_its_next_date(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    await rotate(world, connection_id)
+    await world.app.advance.record_poison(ORG, connection_id)
+    await world.app.advance.record_poison(ORG, connection_id)
+    assert rotation_of(world, connection_id).rotation_status is RotationStatus.FAILED
+    assert row_of(world, connection_id).connection.status.state is Health.DEGRADED
+    assert row_of(world, connection_id).run is None
+
+
+async def test_a_defect_frees_the_run_so_that_the_retried_message_meets_it_again(world: FakeApplication) -> None:
+    connection_id = await due_now(world)
+    await rotate(world, connection_id)
+    world.faults.before("entra.refresh", RuntimeError("a defect"), times=2)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a defect"):
+            await world.app.advance(ORG, connection_id)
+    await world.app.advance(ORG, connection_id)
+    assert rotation_of(world, connection_id).rotation_status is RotationStatus.SUCCESS
+
+
+async def test_poisoned_work_is_tried_again_within_the_hour_and_leaves_no_mark(world: FakeApplication) -> None:
     connection_id = await due_now(world)
     await world.app.advance.record_poison(ORG, connection_id)
-    assert row_of(world, connection_id).connection.status.state is Health.DEGRADED
-    await world.run(60 * MINUTE)
+    assert row_of(world, connection_id).connection.status.state is Health.ACTIVE
+    await world.run(61 * MINUTE)
     row = row_of(world, connection_id)
     assert row.connection.status.state is Health.ACTIVE
     assert row.holds.get(Action.ROTATE) is None

@@ -10,7 +10,7 @@ from shared.domain.caller import Caller
 from shared.domain.errors import BadRequest, Conflict, NameTaken, NotFound
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
-from tests.unit.services.world import CALLER, OTHER_CALLER, STRANGER, create_project, created, wish
+from tests.unit.services.world import CALLER, OTHER_CALLER, STRANGER, create, create_project, created, wish
 
 
 async def names_shown_to(world: FakeApplication, caller: Caller, project_id: str | None = None) -> list[str]:
@@ -29,15 +29,15 @@ async def test_a_project_gets_a_slug_from_its_name_and_shows_on_its_connections(
 
 
 async def test_a_slug_serves_one_project_of_an_organisation(world: FakeApplication) -> None:
-    async def create(caller: Caller) -> None:
+    async def create_slug(caller: Caller) -> None:
         await world.app.projects.create(
-            caller, name="Payments", slug="payments", type_="secret-manager", description=None, callers=[]
+            caller, name="Payments", slug="payments", type_="secret-manager", description=None, callers=()
         )
 
-    await create(CALLER)
+    await create_slug(CALLER)
     with pytest.raises(NameTaken, match='"payments" already exists'):
-        await create(CALLER)
-    await create(STRANGER)
+        await create_slug(CALLER)
+    await create_slug(STRANGER)
 
 
 async def test_a_project_with_a_connection_cannot_be_removed(world: FakeApplication) -> None:
@@ -81,9 +81,7 @@ async def test_who_is_not_named_cannot_create_in_the_project(world: FakeApplicat
     project = await create_project(world, callers=(CALLER.object_id,))
     code = world.entra.code_for(ADA, world.settings.redirect_uri)
     with pytest.raises(BadRequest, match="Could not find project"):
-        await world.app.oauth.create_with_code(
-            OTHER_CALLER, wish(project_id=project.id), code=code, redirect_uri=None, verifier=None
-        )
+        await create(world, wish(project_id=project.id), code, caller=OTHER_CALLER)
     with pytest.raises(BadRequest, match="Could not find project"):
         await world.app.oauth.authorize(OTHER_CALLER, wish(project_id=project.id), return_url=None)
 

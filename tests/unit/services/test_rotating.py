@@ -10,13 +10,13 @@ from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.unit.services.rotations import outcomes, requested, rotation_of
 from tests.unit.services.world import (
-    CALLER,
     DAY,
     MINUTE,
     MONTHLY,
     ORG,
     active_credential,
     created,
+    rotate,
     row_of,
     wish,
 )
@@ -35,13 +35,13 @@ async def test_a_manual_rotation_replaces_the_grant_and_disables_the_old_one(wor
     rotation = rotation_of(world, connection.id)
     assert rotation.rotation_status is RotationStatus.SUCCESS
     assert rotation.last_rotated_at == world.clock()
-    (entry,) = world.records.history(ORG, connection.id)
+    (entry,) = world.history.history(ORG, connection.id)
     assert (entry["outcome"], entry["trigger"], entry["attempts"]) == ("success", "manual", 1)
 
 
 async def test_a_rotation_asked_for_twice_runs_once(world: FakeApplication) -> None:
     connection = await requested(world)
-    assert await world.app.connections.rotate(CALLER, connection.id) == connection
+    assert await rotate(world, connection.id) == connection
     await world.app.advance(ORG, connection.id)
     await world.app.advance(ORG, connection.id)
     assert world.faults.calls.count("entra.refresh") == 1
@@ -49,7 +49,7 @@ async def test_a_rotation_asked_for_twice_runs_once(world: FakeApplication) -> N
 
 async def test_a_manual_rotation_works_while_auto_rotation_is_off_and_sets_no_date(world: FakeApplication) -> None:
     connection = await created(world, wish(rotation=MONTHLY, enabled=False))
-    await world.app.connections.rotate(CALLER, connection.id)
+    await rotate(world, connection.id)
     await world.app.advance(ORG, connection.id)
     rotation = rotation_of(world, connection.id)
     assert rotation.rotation_status is RotationStatus.SUCCESS
@@ -60,7 +60,7 @@ async def test_a_manual_rotation_works_while_auto_rotation_is_off_and_sets_no_da
 async def test_a_connection_without_rotation_cannot_be_rotated(world: FakeApplication) -> None:
     connection = await created(world)
     with pytest.raises(NotFound, match="Credential rotation is not configured"):
-        await world.app.connections.rotate(CALLER, connection.id)
+        await rotate(world, connection.id)
 
 
 async def test_a_scheduled_rotation_runs_at_its_date_and_sets_the_next(world: FakeApplication) -> None:

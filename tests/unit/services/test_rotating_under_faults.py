@@ -7,18 +7,19 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import Health, RotationStatus
+from shared.domain.connection import LONGEST_RUN, Health, RotationStatus
 from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
 from shared.domain.owed import Action
+from shared.domain.rotation import LEASE
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.unit.services.rotations import outcomes, requested, rotation_of
 from tests.unit.services.world import (
-    CALLER,
     DAY,
     MINUTE,
     ORG,
     active_credential,
+    rotate,
     row_of,
 )
 
@@ -53,9 +54,9 @@ async def test_a_service_that_says_when_to_come_back_is_believed(world: FakeAppl
 
 async def test_a_record_that_cannot_be_delivered_keeps_no_rotation_waiting(world: FakeApplication) -> None:
     connection = await requested(world)
-    world.faults.before("records.deliver", UpstreamUnavailable("Table Storage"), times=2)
+    world.faults.before("history.add", UpstreamUnavailable("Table Storage"), times=2)
     await world.app.advance(ORG, connection.id)  # rotated, but what tells of it waits
-    await world.app.connections.rotate(CALLER, connection.id)
+    await rotate(world, connection.id)
     await world.app.advance(ORG, connection.id)
     assert world.faults.calls.count("entra.refresh") == 2
     assert outcomes(world, connection.id) == []
@@ -97,26 +98,47 @@ async def test_after_a_crash_between_put_and_promotion_the_orphan_is_disabled(wo
     active_credential(world, connection.id)
     assert len(world.vault.readable()[name]) == 1
     assert outcomes(world, connection.id) == ["success"]
-    (entry,) = world.records.history(ORG, connection.id)
+    (entry,) = world.history.history(ORG, connection.id)
     assert entry["attempts"] == 2
 
 
-async def test_an_orphan_of_the_same_second_is_left_to_the_next_sweep(world: FakeApplication) -> None:
+async def test_an_orphan_is_looked_for_when_whoever_wrote_it_must_be_gone(world: FakeApplication) -> None:
     connection = await requested(world)
     world.faults.after("vault.put", Crash())
     with pytest.raises(Crash):
         await world.app.advance(ORG, connection.id)
     world.restart()
     name = row_of(world, connection.id).secret_name
+    world.clock.advance(LEASE)
     await world.app.advance(ORG, connection.id)
-    assert len(world.vault.readable()[name]) == 2  # nobody can tell which of the two came first
-    assert row_of(world, connection.id).sweep_versions
-    world.clock.advance(DAY)
-    await world.app.connections.rotate(CALLER, connection.id)
-    await world.app.advance(ORG, connection.id)
+    assert len(world.vault.readable()[name]) == 2  # the crashed worker's version, which no row names
+    assert row_of(world, connection.id).sweep_at == world.clock() + LONGEST_RUN
+    await world.run(LONGEST_RUN + MINUTE)
     assert len(world.vault.readable()[name]) == 1
-    assert not row_of(world, connection.id).sweep_versions
+    assert row_of(world, connection.id).sweep_at is None
     active_credential(world, connection.id)
+
+
+async def test_a_sweep_never_touches_a_version_that_is_being_promoted(world: FakeApplication) -> None:
+    connection = await requested(world)
+    world.faults.after("vault.put", Crash())
+    with pytest.raises(Crash):
+        await world.app.advance(ORG, connection.id)
+    world.restart()
+    world.clock.advance(LEASE)
+    await world.app.advance(ORG, connection.id)
+    world.clock.advance(LONGEST_RUN)
+
+    async def rotate_meanwhile() -> None:
+        await rotate(world, connection.id)
+        await world.app.advance(ORG, connection.id)
+
+    world.faults.before("vault.readable_versions", rotate_meanwhile)
+    await world.app.advance(ORG, connection.id)
+    active_credential(world, connection.id)
+    await world.run(LONGEST_RUN + MINUTE)
+    active_credential(world, connection.id)
+    assert len(world.vault.readable()[row_of(world, connection.id).secret_name]) == 1
 
 
 @pytest.mark.parametrize("fault", [Crash(), UpstreamTimeout("Azure")], ids=["crash", "time-out"])
@@ -129,7 +151,7 @@ async def test_a_fault_at_any_call_of_a_rotation_is_made_good(world: FakeApplica
     for position in range(1, calls + 1):
         for when in (world.faults.before, world.faults.after):
             world.clock.advance(MINUTE)
-            await world.app.connections.rotate(CALLER, connection.id)
+            await rotate(world, connection.id)
             when("*", fault, nth=position)
             try:
                 await world.app.advance(ORG, connection.id)
@@ -141,15 +163,18 @@ async def test_a_fault_at_any_call_of_a_rotation_is_made_good(world: FakeApplica
             assert rotation_of(world, connection.id).rotation_status is RotationStatus.SUCCESS
             assert len(world.vault.readable()[name]) <= 2
     world.clock.advance(MINUTE)
-    await world.app.connections.rotate(CALLER, connection.id)
+    await rotate(world, connection.id)
     await world.app.advance(ORG, connection.id)
     assert len(world.vault.readable()[name]) == 1
     assert set(outcomes(world, connection.id)) == {"success"}
 
 
-async def test_two_workers_at_once_promote_one_version_and_disable_the_other(world: FakeApplication) -> None:
+@pytest.mark.parametrize("workers", [2, 5])
+async def test_workers_at_once_make_one_exchange_between_them(world: FakeApplication, workers: int) -> None:
     connection = await requested(world)
-    await asyncio.gather(world.app.advance(ORG, connection.id), world.app.advance(ORG, connection.id))
+    world.faults.slow(0.005)
+    await asyncio.gather(*(world.app.advance(ORG, connection.id) for _ in range(workers)))
+    assert world.faults.calls.count("entra.refresh") == 1
     name = row_of(world, connection.id).secret_name
     active_credential(world, connection.id)
     assert len(world.vault.readable()[name]) == 1
@@ -165,14 +190,15 @@ async def test_a_worker_overtaken_at_any_point_changes_nothing(world: FakeApplic
     name = row_of(world, connection.id).secret_name
 
     async def overtake() -> None:
+        world.clock.advance(LEASE)  # the first worker slept so long that another took over
         await world.app.advance(ORG, connection.id)
 
     (world.faults.after if after else world.faults.before)(point, overtake)
     await world.app.advance(ORG, connection.id)
     active_credential(world, connection.id)
-    assert len(world.vault.readable()[name]) == 1
     assert outcomes(world, connection.id) == ["success"]
     await world.run(20 * MINUTE)
+    assert len(world.vault.readable()[name]) == 1
     assert [row.hint.at > world.clock() for row in world.due.hints(connection.id)] == [True]
 
 
@@ -189,7 +215,7 @@ async def test_a_version_that_cannot_be_disabled_yet_is_disabled_later(world: Fa
 
 async def test_a_record_that_cannot_be_delivered_yet_is_delivered_once(world: FakeApplication) -> None:
     connection = await requested(world)
-    world.faults.after("records.deliver", UpstreamTimeout("Table Storage"))
+    world.faults.after("history.add", UpstreamTimeout("Table Storage"))
     await world.app.advance(ORG, connection.id)
     await world.run(10 * MINUTE)
     assert outcomes(world, connection.id) == ["success"]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared.domain.audit import Origin
 from shared.domain.caller import Caller
-from shared.domain.connection import Connection, Credential, Method, Row
+from shared.domain.connection import Connection, Row
 from shared.domain.creation import NewConnection, RotationPlan
+from shared.domain.credential import Method, OAuthGrant
 from shared.domain.project import Project
 from shared.domain.schedule import RotateAt
+from shared.services.creating import IdempotencyKey
+from shared.services.proving import SubmittedCode
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, Account
 
@@ -43,14 +47,43 @@ def wish(
 
 async def created(world: FakeApplication, new: NewConnection | None = None, account: Account = ADA) -> Connection:
     """A connection made with a code that the caller brought."""
-    code = world.entra.code_for(account, world.settings.redirect_uri)
-    return await world.app.oauth.create_with_code(CALLER, new or wish(), code=code, redirect_uri=None, verifier=None)
+    connection = await create(world, new or wish(), world.entra.code_for(account, world.settings.redirect_uri))
+    await world.app.background.idle()
+    return connection
+
+
+async def create(
+    world: FakeApplication, new: NewConnection, code: str, *, key: IdempotencyKey | None = None, caller: Caller = CALLER
+) -> Connection:
+    """What the create route does with a code that the caller brought."""
+    row = await world.app.creating.create(
+        caller.org_id,
+        new,
+        project=await world.app.connections.project_for(caller, new.project_id),
+        prove=world.app.proving.of(SubmittedCode(code, tenant=new.tenant)),
+        requested=Origin.of(caller),
+        key=key,
+    )
+    return row.connection
+
+
+async def rotate(world: FakeApplication, connection_id: str) -> Connection:
+    """Ask for a rotation by hand."""
+    row, _ = await world.app.connections.rotate(CALLER, connection_id)
+    return row.connection
+
+
+async def delete(world: FakeApplication, connection_id: str) -> Connection:
+    """Delete a connection, its records delivered."""
+    row = await world.app.connections.delete(CALLER, connection_id)
+    await world.app.background.idle()
+    return row.connection
 
 
 async def create_project(world: FakeApplication, *, callers: tuple[str, ...] = ()) -> Project:
     """A project, open to everybody unless callers are named."""
     return await world.app.projects.create(
-        CALLER, name="Payments", slug=None, type_="secret-manager", description=None, callers=list(callers)
+        CALLER, name="Payments", slug=None, type_="secret-manager", description=None, callers=callers
     )
 
 
@@ -61,8 +94,8 @@ def row_of(world: FakeApplication, connection_id: str) -> Row:
     return row
 
 
-def active_credential(world: FakeApplication, connection_id: str) -> Credential:
+def active_credential(world: FakeApplication, connection_id: str) -> OAuthGrant:
     """What Key Vault holds under the version that the row names, which must be readable."""
     row = row_of(world, connection_id)
     (found,) = [each for each in world.vault.readable()[row.secret_name] if each.id == row.active_version]
-    return Credential.model_validate_json(found.value)
+    return OAuthGrant.model_validate_json(found.value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import azure.functions as func
 
@@ -12,6 +13,8 @@ from shared.domain.errors import Unauthorized
 from shared.web.auth import BearerAuth
 
 ORG = "c0000000-0000-4000-8000-000000000001"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACE_PARENT = f"00-{TRACE}-{'1' * 16}-01"
 
 
 def request(
@@ -31,14 +34,35 @@ def request(
 def authorised(
     *roles: str, body: bytes | None = None, content_type: str = "application/json", **rest: Any
 ) -> func.HttpRequest:
-    """A request of a caller with `roles`."""
+    """A request of a caller with `roles`; a POST when it has a body, unless told otherwise."""
     headers = {"Authorization": f"Bearer {' '.join(roles)}", "Content-Type": content_type, **rest.pop("headers", {})}
-    return request("GET" if body is None else "POST", headers=headers, body=body or b"", **rest)
+    method = rest.pop("method", "GET" if body is None else "POST")
+    return request(method, headers=headers, body=body or b"", **rest)
+
+
+def context(trace_parent: str | None = TRACE_PARENT) -> func.Context:
+    """An invocation's context, with its place in the caller's trace."""
+    return cast("func.Context", SimpleNamespace(trace_context=SimpleNamespace(trace_parent=trace_parent)))
 
 
 def answer(response: func.HttpResponse) -> Any:
     """The JSON of an answer."""
     return json.loads(response.get_body())
+
+
+class Out(func.Out[str]):
+    """The queue's output binding."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def set(self, val: str) -> None:
+        """See `func.Out`."""
+        self.sent.append(val)
+
+    def get(self) -> str:
+        """See `func.Out`."""
+        return self.sent[-1]
 
 
 class TrustingAuth(BearerAuth):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from shared.domain.caller import Permission
 from shared.domain.errors import Unauthorized, UpstreamUnavailable
-from shared.web import auth as auth_module
+from shared.web import signing_keys
 from shared.web.auth import MAX_TOKEN_CHARS, BearerAuth
 from tests.unit.web.keys import AUDIENCE, CALLER, TENANT, Authority, key, running_authority
 
@@ -203,7 +203,7 @@ async def test_unknown_keys_do_not_make_us_hammer_the_authority(authority: Autho
 
 
 async def test_a_new_key_is_learnt_after_the_cooldown(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth_module, "REFETCH_COOLDOWN_SECONDS", 0)
+    monkeypatch.setattr(signing_keys, "COOLDOWN_SECONDS", 0.0)
     entrance = door(authority)
     await entrance.authenticate(f"Bearer {authority.token()}")
     authority.published = ["second"]
@@ -216,14 +216,16 @@ async def test_a_new_key_is_learnt_after_the_cooldown(authority: Authority, monk
     [(500, b""), (404, b"{}"), (302, b""), (200, b"<html>"), (200, b"\xff"), (200, b""), (200, b'{"keys": []}')],
 )
 async def test_an_authority_that_cannot_tell_its_keys_is_our_trouble_and_not_the_callers(
-    authority: Authority, status: int, raw: bytes
+    authority: Authority, status: int, raw: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(signing_keys, "RETRY_SECONDS", 0.01)
     authority.status, authority.raw = status, raw
     entrance = door(authority)
     with pytest.raises(UpstreamUnavailable) as trouble:
         await entrance.authenticate(f"Bearer {authority.token()}")
     assert trouble.value.retry_after
     authority.status, authority.raw = 200, None
+    await asyncio.sleep(0.02)
     assert (await entrance.authenticate(f"Bearer {authority.token()}")).org_id == TENANT
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import azure.functions as func
 import pytest
 
-from shared.domain.connection import Method
+from shared.domain.audit import Actor, ActorType, Origin
 from shared.domain.creation import NewConnection
+from shared.domain.credential import Method
+from shared.domain.errors import UpstreamTimeout
 from shared.services.oauth_flow import NewLink
-from shared.web.browser import Browser
+from shared.settings import SettingsError
+from shared.web.application import Application
+from shared.web.browser import Browser, PageFunction, page
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA
-from tests.unit.web.requests import TrustingAuth, request
+from tests.unit.web.requests import ORG, TRACE, TrustingAuth, context, request
 
 HTTPS, LOOPBACK = "https://connections.example", "http://127.0.0.1:7071"
 FORM = "application/x-www-form-urlencoded"
+VISITOR = Origin(actor=Actor(type=ActorType.VISITOR, address="192.0.2.1"), request_id=TRACE)
 
 
 class Visit:
@@ -26,7 +34,7 @@ class Visit:
     def __init__(self, public_url: str) -> None:
         self.public_url = public_url
         self.world: FakeApplication = fake_application(settings_for_tests(PUBLIC_URL=public_url), auth=TrustingAuth())
-        self.browser = Browser(flow=self.world.app.oauth, settings=self.world.settings)
+        self.browser = Browser(flow=self.world.app.oauth, settings=self.world.settings, visitor=VISITOR)
         self.cookies: dict[str, str] = {}
 
     async def invited(self, *, return_url: str | None = None) -> NewLink:
@@ -79,8 +87,8 @@ async def test_the_whole_way_ends_with_a_connection(visit: Visit) -> None:
 async def test_opening_a_link_changes_nothing_and_sets_no_cookie(secure: Visit) -> None:
     link = await secure.invited()
     before = len(secure.world.faults.calls)
-    page = await secure.browser.show(link.secret)
-    assert "Set-Cookie" not in page.headers
+    shown = await secure.browser.show(link.secret)
+    assert "Set-Cookie" not in shown.headers
     assert all(".get" in call for call in secure.world.faults.calls[before:])
 
 
@@ -157,6 +165,14 @@ async def test_the_origin_is_compared_as_browsers_write_it(written: str) -> None
     assert (await visit.browser.press((await visit.invited()).secret, HTTPS)).status_code == 303
 
 
+async def test_a_link_that_is_a_day_old_is_gone_on_both_sides_of_its_page(secure: Visit) -> None:
+    link = await secure.invited()
+    secure.world.clock.advance(timedelta(hours=24))
+    for response in (await secure.browser.show(link.secret), await secure.browser.press(link.secret, HTTPS)):
+        assert response.status_code == 410
+        assert "Set-Cookie" not in response.headers
+
+
 @pytest.mark.parametrize("secret", ["", "unknown", "x" * 5000, "../..", "<script>"])
 async def test_an_unknown_link_is_404_on_both_sides_of_its_page(secure: Visit, secret: str) -> None:
     for response in (await secure.browser.show(secret), await secure.browser.press(secret, HTTPS)):
@@ -200,10 +216,11 @@ async def test_a_return_url_is_told_the_outcome_with_a_303(visit: Visit, outcome
 async def test_who_declines_is_told_so_and_led_back_to_the_link(visit: Visit) -> None:
     link = await visit.invited()
     response = await visit.returned(visit.world.entra.decline(await visit.pressed(link)))
-    page = response.get_body().decode()
+    text = response.get_body().decode()
     assert response.status_code == 400
-    assert "The sign-in was declined" in page
-    assert f'href="/api/v1/app-connections/azure-key-vault/oauth/connect/{link.secret}"' in page
+    assert "The sign-in was declined" in text
+    path = f"/api/v1/app-connections/azure-key-vault/oauth/connect/{link.secret}"
+    assert f'href="{visit.public_url}{path}"' in text
 
 
 async def test_what_entra_says_is_never_shown_as_it_came(secure: Visit) -> None:
@@ -212,3 +229,99 @@ async def test_what_entra_says_is_never_shown_as_it_came(secure: Visit) -> None:
     response = await secure.returned({"state": state, "error": text, "error_description": text})
     assert b"<b>AADSTS" not in response.get_body()
     assert response.status_code == 400
+
+
+async def test_who_signed_in_and_from_where_is_audited_next_to_who_asked(secure: Visit) -> None:
+    link = await secure.invited()
+    await secure.returned(secure.world.entra.sign_in(await secure.pressed(link), ADA))
+    await secure.world.app.background.idle()
+    lines = {line["action"]: line for line in secure.world.audit.lines(ORG)}
+    assert set(lines) == {"connection.create", "connection.connect"}
+    assert lines["connection.connect"]["actor"] == {
+        "type": "visitor", "objectId": ADA.object_id, "appId": None, "name": ADA.name, "address": "192.0.2.1",
+    }  # fmt: skip
+    assert lines["connection.connect"]["requestId"] == TRACE
+    assert {line["connectionId"] for line in lines.values()} == {link.link.connection_id}
+
+
+async def test_a_sign_in_that_failed_is_audited_with_its_address(secure: Visit) -> None:
+    await secure.returned(secure.world.entra.decline(await secure.pressed(await secure.invited())))
+    (line,) = secure.world.audit.lines(ORG)
+    assert (line["action"], line["outcome"], line["requestId"]) == ("connection.connect", "failure", TRACE)
+    assert isinstance(line["actor"], dict)
+    assert line["actor"]["address"] == "192.0.2.1"
+
+
+def opened(application: Application) -> PageFunction:
+    """The link's page as the host calls it."""
+
+    @page(lambda: application)
+    async def connect_page(browser: Browser, req: func.HttpRequest) -> func.HttpResponse:
+        """Shows the link."""
+        return await browser.show(req.route_params["linkSecret"])
+
+    return connect_page
+
+
+async def test_the_host_is_handed_a_page_with_the_id_of_its_request(secure: Visit) -> None:
+    link = await secure.invited()
+    shown = await opened(secure.world.app)(request(path={"linkSecret": link.secret}), context())
+    assert (shown.status_code, shown.headers["x-request-id"]) == (200, TRACE)
+
+
+def test_the_worker_sees_a_pages_name_docstring_and_exactly_its_bindings(secure: Visit) -> None:
+    function = opened(secure.world.app)
+    assert (getattr(function, "__name__", ""), function.__doc__) == ("connect_page", "Shows the link.")
+    assert list(inspect.signature(function).parameters) == ["req", "context"]
+
+
+async def test_a_page_knows_the_address_that_its_visitor_comes_from(secure: Visit) -> None:
+    fields = secure.world.entra.decline(await secure.pressed(await secure.invited()))
+
+    @page(lambda: secure.world.app)
+    async def callback(browser: Browser, req: func.HttpRequest) -> func.HttpResponse:
+        return await browser.answer(req)
+
+    ((name, value),) = secure.cookies.items()
+    headers = {"Cookie": f"{name}={value}", "X-Forwarded-For": "203.0.113.9, 198.51.100.7:55123"}
+    await callback(request("POST", headers=headers, body=urlencode(fields).encode()), context())
+    (line,) = secure.world.audit.lines(ORG)
+    assert line["requestId"] == TRACE
+    assert isinstance(line["actor"], dict)
+    assert (line["actor"]["type"], line["actor"]["address"]) == ("visitor", "198.51.100.7")
+
+
+async def test_an_outage_is_a_page_of_its_own_status_and_no_defect(secure: Visit) -> None:
+    link = await secure.invited()
+    secure.world.faults.before("flows.*", UpstreamTimeout("Table Storage"))
+    shown = await opened(secure.world.app)(request(path={"linkSecret": link.secret}), context())
+    assert (shown.status_code, shown.mimetype) == (504, "text/html")
+    assert b"Table Storage did not answer in time" in shown.get_body()
+
+
+async def test_whatever_happens_a_person_meets_a_page_and_the_log_has_the_cause(
+    secure: Visit, caplog: pytest.LogCaptureFixture
+) -> None:
+    secure.world.faults.before("flows.*", RuntimeError("the password is hunter2"))
+    with caplog.at_level(logging.ERROR):
+        shown = await opened(secure.world.app)(request(path={"linkSecret": "x"}), context())
+    assert (shown.status_code, shown.mimetype, shown.headers["x-request-id"]) == (500, "text/html", TRACE)
+    assert TRACE.encode() in shown.get_body()
+    assert b"hunter2" not in shown.get_body()
+    assert shown.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert f"request.defect function=connect_page requestId={TRACE}" in caplog.text
+    assert "hunter2" in caplog.text
+
+
+async def test_unusable_settings_are_a_page_too_and_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
+    def application() -> Application:
+        raise SettingsError("These settings need attention: VAULT_URL: Field required")
+
+    @page(application)
+    async def connect_page(browser: Browser, req: func.HttpRequest) -> func.HttpResponse:
+        raise AssertionError("unreachable")
+
+    shown = await connect_page(request(), context(None))
+    assert shown.status_code == 500
+    assert b"VAULT_URL" not in shown.get_body()
+    assert "VAULT_URL" in caplog.text

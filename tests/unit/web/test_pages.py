@@ -38,6 +38,7 @@ EVERY_PAGE = [
     pages.failure_page(HOSTILE, status=400, again=f"/x{HOSTILE}"),
     pages.failure_page("Plain", status=404),
     pages.expired_page(),
+    pages.styled_page(HOSTILE, "<h1>Plain</h1>", extra_style="h1{margin:0}"),
 ]
 
 
@@ -113,7 +114,7 @@ def test_the_button_can_show_its_origin_and_no_page_tells_others_its_address() -
 
 
 def test_each_page_has_its_status() -> None:
-    assert [page.status_code for page in EVERY_PAGE] == [200, 200, 400, 404, 410]
+    assert [page.status_code for page in EVERY_PAGE] == [200, 200, 400, 404, 410, 200]
 
 
 def test_a_failure_offers_the_link_again_only_where_that_makes_sense() -> None:

@@ -1,0 +1,107 @@
+"""A caller's edit of a connection: what is sent changes, what is not stays."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.domain import schedule
+from shared.domain.connection import Health, Rotation, RotationStatus, Row, credentials_hash
+from shared.domain.creation import Proof, first_rotation
+from shared.domain.credential import Method
+from shared.domain.errors import BadRequest
+from shared.domain.model import Record
+from shared.domain.schedule import IntervalUnit, RotateAt
+
+ROTATING_METHODS = frozenset({Method.OAUTH})
+"""The methods whose credential this service can replace by itself."""
+
+
+class RotationEdit(Record):
+    """The parts of a rotation schedule that the caller sent."""
+
+    rotation_interval: int | None = None
+    rotate_at_utc: RotateAt | None = None
+
+
+class Edit(Record):
+    """What the caller sent, without credentials. `model_fields_set` tells what is absent from what is None."""
+
+    name: str | None = None
+    description: str | None = None
+    is_auto_rotation_enabled: bool | None = None
+    rotation: RotationEdit | None = None
+
+
+def check_rotation_supported(method: Method, *, enabled: bool, rotation: object) -> None:
+    """Raise `BadRequest` when rotation is asked for and the method has none."""
+    if method not in ROTATING_METHODS and (enabled or rotation is not None):
+        raise BadRequest(
+            f"Credential rotation is not supported for azure-key-vault connections with {method.value} method"
+        )
+
+
+def edited(row: Row, edit: Edit, now: datetime, unit: IntervalUnit) -> Row:
+    """The row with the edit in it; the very same row when that changes nothing callers can see."""
+    connection = row.connection
+    check_rotation_supported(connection.method, enabled=bool(edit.is_auto_rotation_enabled), rotation=edit.rotation)
+    enabled = connection.is_auto_rotation_enabled
+    if edit.is_auto_rotation_enabled is not None:
+        enabled = edit.is_auto_rotation_enabled
+    changes: dict[str, object] = {
+        "is_auto_rotation_enabled": enabled,
+        "rotation": _rotation(row, edit.rotation, enabled=enabled, now=now, unit=unit),
+    }
+    if edit.name is not None:
+        changes["name"] = edit.name
+    if "description" in edit.model_fields_set:
+        changes["description"] = edit.description
+    after = row.showing(**changes)
+    return row if after == row else after
+
+
+def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime) -> Row:
+    """The row with another credential in use; the former one is to be disabled."""
+    former = (row.active_version,) if row.active_version else ()
+    changed = row.showing(
+        credentials=proof.public, credentials_hash=credentials_hash(proof.submitted, row.hash_salt)
+    ).having(active_version=version, account_id=proof.account_id, superseded=row.superseded + former)
+    return changed.judged(Health.ACTIVE, None, now)
+
+
+def counted(row: Row, now: datetime) -> Row:
+    """The row after a caller's edit: the version that callers see moves on."""
+    return row.showing(updated_at=now).having(revision=row.revision + 1)
+
+
+def _rotation(
+    row: Row, edit: RotationEdit | None, *, enabled: bool, now: datetime, unit: IntervalUnit
+) -> Rotation | None:
+    present = row.connection.rotation
+    interval = (edit and edit.rotation_interval) or (present and present.rotation_interval)
+    at = (edit and edit.rotate_at_utc) or (present and present.rotate_at_utc)
+    if interval is None or at is None:
+        if enabled or edit is not None:
+            raise BadRequest("Rotation interval and schedule are required when enabling rotation")
+        return None
+    rotation = (present or Rotation(rotation_interval=interval, rotate_at_utc=at)).model_copy(
+        update={"rotation_interval": interval, "rotate_at_utc": at}
+    )
+    following = _next_rotation(row, rotation, now, unit) if enabled else None
+    return rotation.model_copy(update={"next_rotation_at": following})
+
+
+def _next_rotation(row: Row, rotation: Rotation, now: datetime, unit: IntervalUnit) -> datetime:
+    present = row.connection.rotation
+    if present is None or present.next_rotation_at is None:
+        return first_rotation(rotation, now, unit)
+    if (present.rotation_interval, present.rotate_at_utc) == (rotation.rotation_interval, rotation.rotate_at_utc):
+        return present.next_rotation_at
+    return schedule.after_change(
+        present.next_rotation_at,
+        now,
+        former_interval=present.rotation_interval,
+        interval=rotation.rotation_interval,
+        at=rotation.rotate_at_utc,
+        retrying=present.rotation_status is RotationStatus.FAILED,
+        unit=unit,
+    )

@@ -1,0 +1,40 @@
+"""What an answer need not wait for.
+
+A request writes what it owes into the row and answers; delivering records and retiring secret versions follow in the
+same process. Should it die first, the due row has the timer see to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from shared.domain.connection import Row
+from shared.services.advance import Advance
+
+log = logging.getLogger(__name__)
+
+
+class Background:
+    """Brings connections up to date after their request was answered."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+    def look_at(self, row: Row) -> None:
+        """Do soon what `row` owes by now. Raises nothing, now or later."""
+        task = asyncio.create_task(self._run(row))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to do."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, row: Row) -> None:
+        try:
+            await self._advance(row.org_id, row.id)
+        except Exception:  # nobody waits for this task: the log line is all that a defect leaves
+            log.exception("background.failed orgId=%s connectionId=%s", row.org_id, row.id)
