@@ -8,6 +8,7 @@ the caller and repeats nothing that was sent.
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import datetime
 
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.utils import CryptographyDeprecationWarning
 
 MIN_KEY_BITS = 2048
 MAX_KEY_BITS = 4096
@@ -27,11 +29,13 @@ _ARMOUR = re.compile(r"-----BEGIN [^-\n]{1,64}-----(.*?)-----END ", re.DOTALL)
 def read_chain(pem: str) -> list[x509.Certificate]:
     """The certificates of a PEM text, at least one."""
     try:
-        chain = x509.load_pem_x509_certificates(pem.encode())
-        readable = [certificate for certificate in chain if certificate.not_valid_after_utc]  # damage shows at reading
-    except (ValueError, x509.InvalidVersion):
+        # The library only warns of members that RFC 5280 forbids; it says that it will refuse them one day.
+        with warnings.catch_warnings(action="error", category=CryptographyDeprecationWarning):
+            chain = x509.load_pem_x509_certificates(pem.encode())
+            # Damage shows when a member is read.
+            return [certificate for certificate in chain if certificate.not_valid_after_utc]
+    except (ValueError, x509.InvalidVersion, CryptographyDeprecationWarning):
         raise ValueError("Must be a certificate in PEM form, or a chain of them") from None
-    return readable
 
 
 def read_key(pem: str) -> RSAPrivateKey:
