@@ -39,7 +39,7 @@ demo: setup ## show the main job over real HTTP, then end
 	@exec $(BIN)/python -m local.demo --port '$(PORT)'
 
 test: setup ## run every test (ARGS="-k word" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 coverage: setup ## run every test and report which branches it took
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)

@@ -11,4 +11,5 @@ APP_CONNECTIONS = "v1/app-connections"
 KEY_VAULT = f"{APP_CONNECTIONS}/azure-key-vault"
 
 QUEUE = "work"
+UPKEEP_QUEUE = "upkeep"
 STORAGE = "AzureWebJobsStorage"

@@ -8,10 +8,17 @@ from shared.domain.errors import BadRequest, Conflict, NotFound, PreconditionFai
 from shared.domain.rotation import RotationRecord
 from shared.services.updating import Update
 from shared.web import cursor
-from shared.web.answers import AvailableConnection, AvailableList, ConnectionAnswer, ConnectionList, RotationList
+from shared.web.answers import (
+    AvailableConnection,
+    AvailableList,
+    ConnectionAnswer,
+    ConnectionList,
+    RotateAnswer,
+    RotationList,
+)
 from shared.web.bodies import CreateBody, UpdateBody
 from shared.web.endpoint import Call
-from shared.web.queries import ListQuery, PageQuery, ScopeQuery
+from shared.web.queries import ListQuery, PageQuery, RotateQuery, ScopeQuery
 from shared.web.request import idempotency_key, if_match
 
 blueprint = func.Blueprint()
@@ -68,11 +75,11 @@ async def connections_create(call: Call, body: CreateBody) -> ConnectionAnswer:
     row = await call.app.creating.create(
         call.caller.org_id,
         body.new_connection(),
+        key=idempotency_key(call.request, call.caller),  # before anything is looked up: it may be refused
         project=await call.app.connections.project_for(call.caller, body.project_id),
         prove=call.app.proving.of(body.credentials.submitted()),
         requested=call.origin,
         secret_key_id=body.credentials.key_id,
-        key=idempotency_key(call.request, call.caller),
     )
     return call.shown(row)
 
@@ -82,14 +89,14 @@ async def connections_create(call: Call, body: CreateBody) -> ConnectionAnswer:
 @api.endpoint(Permission.EDIT, NotFound, BadRequest, Conflict, PreconditionFailed)
 async def connections_update(call: Call, body: UpdateBody) -> ConnectionAnswer:
     """Change what is sent; credentials are proven at Entra before they replace the stored ones."""
-    connection_id = call.path_id("connectionId")
+    connection_id, revisions = call.path_id("connectionId"), if_match(call.request)
     present = await call.app.connections.get(call.caller, connection_id)
     credentials = body.credentials_for(present.connection.method, call.context)
     update = Update(
         edit=body.edit(),
         submitted=credentials.submitted() if credentials else None,
         secret_key_id=credentials.key_id if credentials else None,
-        revisions=if_match(call.request),
+        revisions=revisions,
     )
     return call.shown(await call.app.updating.update(call.caller, connection_id, update))
 
@@ -107,12 +114,19 @@ async def connections_delete(call: Call) -> ConnectionAnswer:
 @blueprint.route(route=f"{CONNECTION}/rotate-credentials", methods=["POST"], auth_level=ANONYMOUS)
 @blueprint.queue_output(arg_name="work", queue_name=QUEUE, connection=STORAGE)
 @api.endpoint_with_work(Permission.ROTATE, NotFound, Conflict)
-async def connections_rotate(call: Call) -> ConnectionAnswer:
-    """Begin a rotation now; asked again while one is under way, the same answer and no second one."""
-    row, begun = await call.app.connections.rotate(call.caller, call.path_id("connectionId"))
+async def connections_rotate(call: Call, query: RotateQuery) -> RotateAnswer:
+    """Begin a rotation now; asked again while one is under way, the same answer and no second one.
+
+    With `dryRun=true`, only tell what a rotation would do.
+    """
+    connection_id = call.path_id("connectionId")
+    if query.dry_run:
+        row, plan = await call.app.connections.forecast(call.caller, connection_id)
+        return RotateAnswer(app_connection=call.shown(row).app_connection, plan=plan)
+    row, begun = await call.app.connections.rotate(call.caller, connection_id)
     if begun:
         call.look_at(row)
-    return call.shown(row)
+    return RotateAnswer(app_connection=call.shown(row).app_connection)
 
 
 @blueprint.function_name("connections_rotations")

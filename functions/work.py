@@ -5,8 +5,9 @@ import logging
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from functions.api import QUEUE, STORAGE
+from functions.api import QUEUE, STORAGE, UPKEEP_QUEUE
 from shared import bootstrap
+from shared.services.upkeep import Round
 from shared.web.endpoint import work_message
 
 blueprint = func.Blueprint()
@@ -49,6 +50,31 @@ async def work_poison(message: func.QueueMessage) -> None:
     work = _parse(message)
     if work is not None:
         await bootstrap.application().advance.record_poison(work.org_id, work.connection_id)
+
+
+@blueprint.function_name("work_upkeep")
+@blueprint.timer_trigger(arg_name="timer", schedule="%UPKEEP_SCHEDULE%", run_on_startup=False, use_monitor=True)
+@blueprint.queue_output(arg_name="pages", queue_name=UPKEEP_QUEUE, connection=STORAGE)
+async def work_upkeep(timer: func.TimerRequest, pages: func.Out[str]) -> None:  # noqa: ARG001 -- the trigger's binding
+    """Each day: begin a round over every connection."""
+    pages.set(Round().model_dump_json())
+
+
+@blueprint.function_name("work_upkeep_page")
+@blueprint.queue_trigger(arg_name="message", queue_name=UPKEEP_QUEUE, connection=STORAGE)
+@blueprint.queue_output(arg_name="pages", queue_name=UPKEEP_QUEUE, connection=STORAGE)
+async def work_upkeep_page(message: func.QueueMessage, pages: func.Out[str]) -> None:
+    """One page of the round; the last one reports what was found."""
+    try:
+        so_far = Round.model_validate_json(message.get_body())
+    except ValidationError:
+        log.error("work.message-unreadable id=%s", message.id)
+        return
+    found = await bootstrap.application().upkeep(so_far)
+    if found.done:
+        log.info("upkeep.done %s", found.model_dump_json())
+    else:
+        pages.set(found.model_dump_json())
 
 
 def _parse(message: func.QueueMessage) -> WorkMessage | None:

@@ -26,12 +26,44 @@ from shared.domain.caller import Permission
 
 PORT = 7271
 TITLE_WIDTH = 32
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 25.0
 DAILY_AT_THREE = {"rotationInterval": 2, "rotateAtUtc": {"hours": 3, "minutes": 0}}
 
 
 class DemoError(Exception):
     """Something did not happen as it should."""
+
+
+async def begin_app_rotation(client: Client) -> list[str]:
+    """Contoso's own app signs in with a client secret; a rotation adds a new one, which is proven before it is used."""
+    body = {
+        "name": "contoso-deployment",
+        "method": "client-secret",
+        "credentials": {
+            "tenantId": seed.CONTOSO_TENANT_ID,
+            "clientId": seed.CONTOSO_APP_ID,
+            "clientSecret": seed.CONTOSO_APP_SECRET,
+            "clientSecretKeyId": seed.CONTOSO_APP_SECRET_KEY_ID,
+        },
+        "isAutoRotationEnabled": True,
+        "rotation": {**DAILY_AT_THREE, "rotationInterval": 365},
+    }
+    connection = (await _ok(client.api("POST", KEY_VAULT, body)))["appConnection"]
+    await _ok(client.api("POST", f"{KEY_VAULT}/{connection['id']}/rotate-credentials"))
+    passwords = await _until("the new password", lambda: _passwords(client), lambda found: len(found) == 2)
+    return ["two passwords on the application:", *(_described(password) for password in passwords)]
+
+
+async def end_app_rotation(client: Client) -> list[str]:
+    """The new password has worked twice, 15 seconds apart: it is in use, and the user's own is revoked."""
+    passwords = await _until("the old password's end", lambda: _passwords(client), lambda found: len(found) == 1)
+    connection = await _find(client, "contoso-deployment")
+    rotation = connection["rotation"]
+    return [
+        "one password left:",
+        _described(passwords[0]),
+        f"rotated {rotation['lastRotatedAt']}, next {rotation['nextRotationAt']}",
+    ]
 
 
 async def connect_by_link(client: Client) -> list[str]:
@@ -90,17 +122,19 @@ async def show_list(client: Client) -> list[str]:
     """What an operator sees."""
     found = await _ok(client.api("GET", KEY_VAULT))
     return [
-        f"{item['name']:<16}{item['status']['state']:<17}rotation "
+        f"{item['name']:<20}{item['status']['state']:<17}rotation "
         + (f"{item['rotation']['rotationStatus']}" if item["rotation"] else "off")
         for item in found["appConnections"]
     ]
 
 
 STEPS: list[tuple[str, Callable[[Client], Awaitable[list[str]]]]] = [
+    ("an app's own secret", begin_app_rotation),
     ("connect link and consent page", connect_by_link),
     ("authorization code", connect_by_code),
     ("scheduled rotation", rotate_on_schedule),
     ("failed rotation", fail_to_rotate),
+    ("the app's rotation", end_app_rotation),
     ("list", show_list),
 ]
 
@@ -162,6 +196,18 @@ async def _create(
     }
     created: dict[str, Any] = (await _ok(client.api("POST", KEY_VAULT, body)))["appConnection"]
     return created
+
+
+async def _passwords(client: Client) -> list[dict[str, Any]]:
+    """The passwords of Contoso's app in the directory."""
+    state = await client.entra("GET", "state")
+    apps = state["directory"]["applications"]
+    found: list[dict[str, Any]] = next(app for app in apps if app["appId"] == seed.CONTOSO_APP_ID)["passwords"]
+    return found
+
+
+def _described(password: dict[str, Any]) -> str:
+    return f"  {password['keyId'][:8]}… {str(password['displayName'])[:40]}, ends {password['endDateTime'][:10]}"
 
 
 async def _get(client: Client, connection_id: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from shared.domain.credential import Method
 from shared.domain.model import to_utc_millis
 from shared.domain.owed import Action
 from shared.services.advance import Advance, Step
@@ -19,25 +20,31 @@ from shared.services.background import Background
 from shared.services.connections import Connections
 from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
+from shared.services.enrolment import Claims, Enrolment
 from shared.services.grants import GrantRotation
 from shared.services.housekeeping import Housekeeping
 from shared.services.oauth_flow import OAuthFlow
+from shared.services.passwords import PasswordRotation
 from shared.services.ports import (
     AppAuthority,
     AuditTrail,
+    ClaimTable,
     Clock,
     ConnectionTable,
     DueTable,
     Entra,
     FlowTable,
+    Graph,
     ProjectTable,
     RotationHistory,
+    Stored,
     Vault,
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
 from shared.services.rows import Rows
 from shared.services.updating import Updating
+from shared.services.upkeep import Upkeep
 from shared.settings import Settings
 from shared.web.application import Application, Check
 from shared.web.auth import BearerAuth
@@ -70,6 +77,8 @@ def build(  # every part by keyword, so that a test replaces what it wants
     vault: Vault,
     entra: Entra,
     apps: AppAuthority,
+    graph: Graph,
+    claims: ClaimTable,
     clock: Clock = utc_now,
     auth: BearerAuth | None = None,
     checks: Mapping[str, Check] | None = None,
@@ -77,20 +86,47 @@ def build(  # every part by keyword, so that a test replaces what it wants
     """The use cases over the given parts."""
     unit = settings.interval_unit
     rows = Rows(connections=connections, due=due, clock=clock)
+    held = Claims(table=claims, rows=rows, clock=clock)
+    passwords = PasswordRotation(
+        rows=rows,
+        vault=vault,
+        apps=apps,
+        graph=graph,
+        claims=held,
+        clock=clock,
+        unit=unit,
+        lease=settings.lease,
+    )
     advance = Advance(
         rows=rows,
         steps=_steps(
-            Housekeeping(rows=rows, vault=vault, history=history, audit=audit, clock=clock),
-            GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit),
+            Housekeeping(rows=rows, vault=vault, history=history, audit=audit, claims=held, clock=clock),
+            GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit, lease=settings.lease),
+            passwords,
         ),
         clock=clock,
         unit=unit,
     )
     background = Background(advance)
     auditing = Auditing(trail=audit, clock=clock)
-    proving = Proving(entra=entra, apps=apps, clock=clock, redirect_uri=settings.redirect_uri)
+    proving = Proving(
+        entra=entra,
+        apps=apps,
+        enrolment=Enrolment(
+            claims=held, graph=graph, own_apps=frozenset({settings.oauth_client_id, settings.api_audience})
+        ),
+        vault=vault,
+        clock=clock,
+        redirect_uri=settings.redirect_uri,
+    )
     reading = Connections(
-        rows=rows, table=connections, projects=projects, history=history, background=background, clock=clock
+        rows=rows,
+        table=connections,
+        projects=projects,
+        history=history,
+        background=background,
+        clock=clock,
+        unit=unit,
     )
     creating = Creating(
         rows=rows, table=connections, vault=vault, advance=advance, background=background, clock=clock, unit=unit
@@ -112,6 +148,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
             rows=rows,
             vault=vault,
             proving=proving,
+            claims=held,
             background=background,
             clock=clock,
             unit=unit,
@@ -135,11 +172,17 @@ def build(  # every part by keyword, so that a test replaces what it wants
         advance=advance,
         background=background,
         dispatch=Dispatch(rows=rows, due=due, clock=clock),
+        upkeep=Upkeep(connections=connections, due=due, flows=flows, advance=advance, passwords=passwords, clock=clock),
         checks=dict(checks or {}),
     )
 
 
-def _steps(housekeeping: Housekeeping, grants: GrantRotation) -> dict[Action, Step]:
+def _steps(housekeeping: Housekeeping, grants: GrantRotation, passwords: PasswordRotation) -> dict[Action, Step]:
+    rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
+
+    async def rotate(stored: Stored) -> None:
+        await rotations[stored.row.connection.method](stored)
+
     return {
         Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,
         Action.PURGE: housekeeping.purge,
@@ -147,5 +190,8 @@ def _steps(housekeeping: Housekeeping, grants: GrantRotation) -> dict[Action, St
         Action.SWEEP: housekeeping.sweep,
         Action.FORGET_KEY: housekeeping.forget_key,
         Action.CLEAR_LEFTOVERS: housekeeping.clear_leftovers,
-        Action.ROTATE: grants.rotate,
+        Action.ROTATE: rotate,
+        Action.VERIFY: passwords.verify,
+        Action.REVOKE: passwords.revoke,
+        Action.SWEEP_PASSWORDS: passwords.sweep,
     }

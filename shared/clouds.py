@@ -23,6 +23,11 @@ VAULT_RESOURCES = {
     Cloud.US_GOVERNMENT: "https://vault.usgovcloudapi.net",
     Cloud.CHINA: "https://vault.azure.cn",
 }
+GRAPH_RESOURCES = {
+    Cloud.PUBLIC: "https://graph.microsoft.com",
+    Cloud.US_GOVERNMENT: "https://graph.microsoft.us",
+    Cloud.CHINA: "https://microsoftgraph.chinacloudapi.cn",
+}
 TOKEN_EXCHANGE_RESOURCES = {
     Cloud.PUBLIC: "api://AzureADTokenExchange",
     Cloud.US_GOVERNMENT: "api://AzureADTokenExchangeUSGov",

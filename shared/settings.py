@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
@@ -22,7 +23,14 @@ from pydantic import (
     field_validator,
 )
 
-from shared.clouds import AUTHORITY_HOSTS, TABLE_SUFFIXES, TOKEN_EXCHANGE_RESOURCES, VAULT_RESOURCES, Cloud
+from shared.clouds import (
+    AUTHORITY_HOSTS,
+    GRAPH_RESOURCES,
+    TABLE_SUFFIXES,
+    TOKEN_EXCHANGE_RESOURCES,
+    VAULT_RESOURCES,
+    Cloud,
+)
 from shared.domain.schedule import IntervalUnit
 
 CALLBACK_PATH = "/api/v1/app-connections/azure/oauth/callback"
@@ -157,6 +165,12 @@ class Settings(BaseModel):
         alias="WORK_SCHEDULE",
         description="NCRONTAB schedule of the timer, six fields; each minute",
     )
+    upkeep_schedule: str = Field(
+        default="0 17 4 * * *",
+        pattern=r"^\S+( \S+){5}$",
+        alias="UPKEEP_SCHEDULE",
+        description="NCRONTAB schedule of the round over all connections; once a day",
+    )
     authority_host: BaseUrl | None = Field(
         default=None, alias="AUTHORITY_HOST", description="Entra's address; development only"
     )
@@ -169,6 +183,14 @@ class Settings(BaseModel):
         description="what a rotation interval counts: `days`; `minutes` or `seconds` in development only",
     )
 
+    lease_seconds: int = Field(
+        default=120,
+        ge=1,
+        le=120,
+        alias="LEASE_SECONDS",
+        description="how long a try of a rotation keeps other workers off; less than 120 in development only",
+    )
+
     # Rules over two settings are validators of the later one: pydantic then reports all that is wrong at once.
 
     @field_validator("storage_connection_string", "authority_host", "ca_file", "interval_unit")
@@ -178,6 +200,13 @@ class Settings(BaseModel):
         if info.data.get("environment") is Environment.PRODUCTION and value not in (None, IntervalUnit.DAYS):
             raise ValueError("for development only")
         return value
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _whole_lease(cls, seconds: int, info: ValidationInfo) -> int:
+        if info.data.get("environment") is Environment.PRODUCTION and seconds != 120:
+            raise ValueError("for development only")
+        return seconds
 
     @field_validator("public_url", "vault_url")
     @classmethod
@@ -226,6 +255,21 @@ class Settings(BaseModel):
     def vault_resource(self) -> str:
         """The audience of Key Vault tokens."""
         return VAULT_RESOURCES[self.cloud]
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a try of a rotation keeps other workers off."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def graph_resource(self) -> str:
+        """The audience of Microsoft Graph's tokens."""
+        return GRAPH_RESOURCES[self.cloud]
+
+    @property
+    def graph_url(self) -> str:
+        """Where Microsoft Graph answers; the local stand-in for Entra has it under the same address."""
+        return f"{self.authority_host}/graph/v1.0" if self.authority_host else f"{self.graph_resource}/v1.0"
 
     @property
     def token_exchange_scope(self) -> str:

@@ -118,6 +118,7 @@ class Application(Model):
     federated_credentials: list[FederatedCredential] = Field(default_factory=list)
     graph_roles: list[str] = Field(default_factory=list, description="application permissions on Microsoft Graph")
     owns_itself: bool = Field(default=True, description="`Application.ReadWrite.OwnedBy` reaches this registration")
+    forbids_secrets: bool = Field(default=False, description="an app management policy allows no new passwords")
     vault_permission: bool = Field(
         default=True, description="Azure Key Vault `user_impersonation` is among its permissions"
     )

@@ -88,6 +88,7 @@ class Graph:
             wanted = _AddPassword.model_validate_json(await request.read() or b"{}").password_credential
         except ValidationError as error:
             raise GraphError(400, "Request_BadRequest", f"Invalid value specified for property: {error}") from error
+        self._check_policy(application)
         self._check_room(application)
         secret = _new_secret()
         password = Password.of(
@@ -166,6 +167,14 @@ class Graph:
         if _ALL not in claims["roles"] and not owned:
             _deny()
         return application
+
+    def _check_policy(self, application: Application) -> None:
+        if application.forbids_secrets:
+            raise GraphError(
+                400,
+                "CredentialTypeNotAllowedAsPerAppPolicy",
+                f"Credential type not allowed as per assigned policy for application '{application.app_id}'.",
+            )
 
     def _check_room(self, application: Application) -> None:
         count = len(application.passwords)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.adapters.azure_errors import translate, translated
 from shared.adapters.entra_answers import SERVICE, checked, nonsense, refused
 from shared.domain.credential import AppCredential, Certificate, ClientSecret, Federated
 from shared.domain.errors import BadRequest
-from shared.services.ports import AppToken
+from shared.services.ports import AppToken, Audience
 
 OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
 """What the transport must be made with, seconds."""
@@ -47,12 +48,12 @@ class AzureIdentityAuthority:
         self,
         *,
         authority: str,
-        scope: str,
+        scopes: Mapping[Audience, str],
         exchange_scope: str,
         identity: AsyncTokenCredential,
         transport: AsyncHttpTransport[Any, Any],
     ) -> None:
-        self._scope = scope
+        self._scopes = scopes
         self._exchange_scope = exchange_scope
         self._identity = identity
         self._options = {
@@ -62,11 +63,11 @@ class AzureIdentityAuthority:
             "raw_response_hook": _check,
         }
 
-    async def app_token(self, credential: AppCredential) -> AppToken:
+    async def app_token(self, credential: AppCredential, audience: Audience = Audience.VAULT) -> AppToken:
         """See `AppAuthority`. Raises `BadRequest` for a certificate or key that cannot be read."""
         client = await self._client(credential)
         try:
-            token = await client.get_token(self._scope)
+            token = await client.get_token(self._scopes[audience])
             return _usable(token)
         except (ServiceRequestError, ServiceResponseError) as error:
             raise translate(SERVICE, error) from error

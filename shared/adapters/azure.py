@@ -8,12 +8,12 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
-from shared.adapters import app_authority, entra, vault
+from shared.adapters import app_authority, entra, graph, vault
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
-from shared.adapters.tables import audit, client, connections, due, flows, history, keys, projects
+from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
 from shared.adapters.transport import CountedTransport
-from shared.services.ports import Clock
+from shared.services.ports import Audience, Clock
 from shared.settings import Settings
 
 
@@ -30,6 +30,17 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         tables = client.from_connection_string(settings.storage_connection_string)
     else:
         tables = client.from_account(settings.table_endpoint, identity)
+    entra_transport = AioHttpTransport(**{**app_authority.OPTIONS, **trust})
+    apps = app_authority.AzureIdentityAuthority(
+        authority=settings.authority,
+        scopes={
+            Audience.VAULT: f"{settings.vault_resource}/.default",
+            Audience.GRAPH: f"{settings.graph_resource}/.default",
+        },
+        exchange_scope=settings.token_exchange_scope,
+        identity=identity,
+        transport=entra_transport,
+    )
     main = connections.AzureConnectionTable(tables.get_table_client(keys.CONNECTIONS))
     return {
         "clock": clock,
@@ -49,12 +60,8 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
             session=EntraSession(settings.ca_file),
             instance_discovery=settings.authority_host is None,
         ),
-        "apps": app_authority.AzureIdentityAuthority(
-            authority=settings.authority,
-            scope=f"{settings.vault_resource}/.default",
-            exchange_scope=settings.token_exchange_scope,
-            identity=identity,
-            transport=AioHttpTransport(**{**app_authority.OPTIONS, **trust}),
-        ),
+        "apps": apps,
+        "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
+        "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }

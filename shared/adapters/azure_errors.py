@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from azure.core.exceptions import (
@@ -46,6 +46,10 @@ def translate(service: str, error: AzureError) -> UpstreamError:
 
 def retry_after(error: HttpResponseError) -> float | None:
     """Seconds from the `Retry-After` header (RFC 9110 section 10.2.3), where it is a number."""
-    headers = getattr(error.response, "headers", {})  # the SDK's own protocol type leaves headers out
+    return retry_seconds(getattr(error.response, "headers", {}))  # the SDK's own protocol type leaves headers out
+
+
+def retry_seconds(headers: Mapping[str, str]) -> float | None:
+    """The same of an answer's headers."""
     value = headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shared.adapters.azure_errors import retry_seconds
 from shared.domain.entra_errors import TRANSIENT_ERRORS, explain
 from shared.domain.errors import GrantRefused, Refusal, UpstreamUnavailable
 
@@ -18,8 +19,7 @@ def checked(status: int, headers: Mapping[str, str], parse: Callable[[], object]
     granted, and know no `Retry-After`.
     """
     if status == 429 or status >= 500:
-        after = headers.get("Retry-After", "")
-        raise UpstreamUnavailable(SERVICE, retry_after=float(after) if after.isdecimal() else None)
+        raise UpstreamUnavailable(SERVICE, retry_after=retry_seconds(headers))
     try:
         document = parse()
     except ValueError:

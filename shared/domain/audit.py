@@ -24,6 +24,8 @@ class Action(StrEnum):
     ROTATE = "connection.rotate"
     """Somebody asked for a rotation; how the run went is `ROTATION`."""
     ROTATION = "rotation.run"
+    PASSWORDS_LEFT = "rotation.passwords-left"
+    """App passwords of this service that nobody could remove."""
     AUDIT = "audit.read"
     PROJECT_CREATE = "project.create"
     PROJECT_DELETE = "project.delete"

@@ -7,7 +7,6 @@ the caller and repeats nothing that was sent.
 
 from __future__ import annotations
 
-import re
 import warnings
 from datetime import datetime
 
@@ -20,10 +19,6 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 MIN_KEY_BITS = 2048
 MAX_KEY_BITS = 4096
-MAX_KEY_CHARS = 3_400
-"""Of base64, in which 4096 bits fit. Larger keys take OpenSSL seconds to check, on the thread that everybody needs."""
-
-_ARMOUR = re.compile(r"-----BEGIN [^-\n]{1,64}-----(.*?)-----END ", re.DOTALL)
 
 
 def read_chain(pem: str) -> list[x509.Certificate]:
@@ -39,19 +34,29 @@ def read_chain(pem: str) -> list[x509.Certificate]:
 
 
 def read_key(pem: str) -> RSAPrivateKey:
-    """The RSA private key of a PEM text, PKCS#8 or PKCS#1."""
-    if sum(len(body) for body in _ARMOUR.findall(pem)) > MAX_KEY_CHARS:
-        raise ValueError(f"The RSA key must have at most {MAX_KEY_BITS} bits")
+    """The RSA private key of a PEM text, PKCS#8 or PKCS#1.
+
+    Its size is checked before its numbers are: OpenSSL takes seconds over large primes, on the thread that every other
+    request needs.
+    """
+    unchecked = _loaded(pem, checked=False)
+    if unchecked.key_size < MIN_KEY_BITS:
+        raise ValueError(f"The RSA key must have at least {MIN_KEY_BITS} bits")
+    numbers = unchecked.private_numbers()
+    if unchecked.key_size > MAX_KEY_BITS or max(numbers.p, numbers.q).bit_length() > MAX_KEY_BITS // 2:
+        raise ValueError(f"The RSA key must have at most {MAX_KEY_BITS} bits, in two primes of the same size")
+    return _loaded(pem, checked=True)
+
+
+def _loaded(pem: str, *, checked: bool) -> RSAPrivateKey:
     try:
-        key = load_pem_private_key(pem.encode(), password=None)
+        key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=not checked)
     except TypeError:
         raise ValueError("The private key is encrypted; decrypt it first: openssl pkey -in key.pem") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError("Must be a private key in PEM form (PKCS#8 or PKCS#1)") from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("Must be an RSA key: Entra accepts no other for an app's certificate")
-    if key.key_size < MIN_KEY_BITS:
-        raise ValueError(f"The RSA key must have at least {MIN_KEY_BITS} bits")
     return key
 
 

@@ -18,6 +18,7 @@ from pydantic import Field, JsonValue
 from shared.domain.audit import Action, Origin, audited
 from shared.domain.credential import Method
 from shared.domain.model import Instant, Record
+from shared.domain.passwords import Debt, Passwords
 from shared.domain.project import ProjectRef
 from shared.domain.schedule import RotateAt, Trigger
 
@@ -166,11 +167,19 @@ class Row(Record):
     deadline: Instant | None = None
     """While creating: when the creator must be dead. While deleting: when nobody can still be using the credential."""
     run: Run | None = None
+    attempts: int = 0
+    """Counts the tries of all runs, and never goes back: it tells which of two tries is the older."""
     superseded: tuple[str, ...] = ()
     """Secret versions to disable."""
     leftovers: tuple[Leftover, ...] = ()
     sweep_at: Instant | None = None
     """A try may have left a secret version that this row does not name: when whoever tried must be gone, look."""
+    passwords: Passwords | None = None
+    """The managed passwords of the app, once its rotation was enabled or ran (client-secret)."""
+    debts: tuple[Debt, ...] = ()
+    """Passwords to remove. They come here in the row write that makes their promotion impossible, and go when gone."""
+    sweep_passwords_at: Instant | None = None
+    """A try may have left a password that this row does not name: when whoever tried must be gone, look."""
     secret_key_id: str | None = None
     """The key id of the client secret that the caller submitted, if they told it."""
     idempotency: Idempotency | None = None

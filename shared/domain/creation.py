@@ -20,7 +20,9 @@ from shared.domain.connection import (
     secret_name,
 )
 from shared.domain.credential import Method
+from shared.domain.debts import ended
 from shared.domain.model import Record
+from shared.domain.passwords import AppKey, Passwords
 from shared.domain.project import Project
 from shared.domain.schedule import IntervalUnit, RotateAt, Trigger
 
@@ -46,6 +48,18 @@ class NewConnection(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolled:
+    """An app registration whose passwords this service may manage, and the key id of the submitted one."""
+
+    object_id: str
+    key_id: str
+
+    def passwords(self, version: str) -> Passwords:
+        """What the row records of it: the submitted password is the user's own until the first promotion."""
+        return Passwords(object_id=self.object_id, active=AppKey(key_id=self.key_id, version=version, issued=False))
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """A credential that was just shown to work."""
 
@@ -57,6 +71,8 @@ class Proof:
     """The JSON value for Key Vault; None where there is nothing secret (federated)."""
     account_id: str | None = None
     account_name: str | None = None
+    enrolled: Enrolled | None = None
+    """The app whose rotation was enabled with it."""
 
 
 def reserved(
@@ -121,6 +137,7 @@ def activated(row: Row, proof: Proof, version: str | None, *, repeated: bool, no
     ).having(
         lifecycle=Lifecycle.ACTIVE,
         active_version=version,
+        passwords=proof.enrolled.passwords(version) if proof.enrolled and version else None,
         account_id=proof.account_id,
         sweep_at=now + LONGEST_RUN if repeated else None,
         deadline=None,
@@ -149,7 +166,7 @@ def given_up(row: Row, now: datetime) -> Row:
 
 def deleted(row: Row, now: datetime) -> Row:
     """The row of a deleted connection: gone for callers at once; cleaned when nobody can still be working on it."""
-    return _ended(row, now + LONGEST_RUN)
+    return _ended(ended(row, now), now + LONGEST_RUN)
 
 
 def _ended(row: Row, deadline: datetime) -> Row:

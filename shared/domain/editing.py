@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.domain import schedule
+from shared.domain import rotation, schedule
 from shared.domain.connection import Health, Rotation, RotationStatus, Row, credentials_hash
 from shared.domain.creation import Proof, first_rotation
 from shared.domain.credential import Method
+from shared.domain.debts import handed_over, without_passwords
 from shared.domain.errors import BadRequest
 from shared.domain.model import Record
 from shared.domain.schedule import IntervalUnit, RotateAt
 
-ROTATING_METHODS = frozenset({Method.OAUTH})
+ROTATING_METHODS = frozenset({Method.OAUTH, Method.CLIENT_SECRET})
 """The methods whose credential this service can replace by itself."""
 
 
@@ -55,16 +56,38 @@ def edited(row: Row, edit: Edit, now: datetime, unit: IntervalUnit) -> Row:
         changes["name"] = edit.name
     if "description" in edit.model_fields_set:
         changes["description"] = edit.description
-    after = row.showing(**changes)
+    after = _noting_the_end(row.showing(**changes), was_enabled=connection.is_auto_rotation_enabled, now=now)
     return row if after == row else after
+
+
+def _noting_the_end(row: Row, *, was_enabled: bool, now: datetime) -> Row:
+    """Once rotation is off, the status says when the last secret ends; once it is on again, no more."""
+    enabled, status = row.connection.is_auto_rotation_enabled, row.connection.status
+    if enabled == was_enabled or status.state is not Health.ACTIVE:
+        return row
+    active = row.passwords.active if row.passwords else None
+    if enabled or active is None or active.ends_at is None:
+        return row.judged(Health.ACTIVE, None, now)
+    text = f"Rotation is off: the client secret in use ends on {active.ends_at:%Y-%m-%d}. Enable rotation before then."
+    return row.judged(Health.ACTIVE, text, now)
 
 
 def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime) -> Row:
     """The row with another credential in use; the former one is to be disabled."""
-    former = (row.active_version,) if row.active_version else ()
-    changed = row.showing(
+    same_app = row.connection.credentials == proof.public
+    if row.connection.method is Method.CLIENT_SECRET:
+        row = rotation.superseded_by_credentials(row, now)
+    freed = without_passwords(row, now) if same_app else handed_over(row, row.active_version, now)
+    signs_for_debts = row.active_version in {debt.auth_version for debt in freed.debts}
+    former = (row.active_version,) if row.active_version and not signs_for_debts else ()
+    changed = freed.showing(
         credentials=proof.public, credentials_hash=credentials_hash(proof.submitted, row.hash_salt)
-    ).having(active_version=version, account_id=proof.account_id, superseded=row.superseded + former)
+    ).having(
+        active_version=version,
+        passwords=proof.enrolled.passwords(version) if proof.enrolled and version else None,
+        account_id=proof.account_id,
+        superseded=tuple(dict.fromkeys((*freed.superseded, *former))),
+    )
     return changed.judged(Health.ACTIVE, None, now)
 
 

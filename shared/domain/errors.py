@@ -3,7 +3,8 @@
     ProductError
     ├── ValidationFailed        the input breaks rules; carries every problem at once
     ├── BadRequest              the input is well-formed but cannot be done
-    │   └── GrantRefused        Entra refused the credential for good; carries its OAuth error
+    │   ├── GrantRefused        Entra refused the credential for good; carries its OAuth error
+    │   └── DirectoryRefused    Microsoft Graph refused to change the app registration for good
     ├── Unauthorized            no valid bearer token
     ├── PermissionDenied        a valid token without the app role
     ├── NotFound                no such thing, or not the caller's
@@ -169,3 +170,7 @@ class GrantRefused(BadRequest):
         super().__init__(f"Failed to get access token: {friendly}")
         self.refusal = refusal
         self.friendly = friendly
+
+
+class DirectoryRefused(BadRequest):
+    """Microsoft Graph refused to read or change the app registration, and will go on refusing."""

@@ -24,6 +24,9 @@ class Action(StrEnum):
     SWEEP = "sweep"
     FORGET_KEY = "forget-key"
     CLEAR_LEFTOVERS = "clear-leftovers"
+    VERIFY = "verify"
+    REVOKE = "revoke"
+    SWEEP_PASSWORDS = "sweep-passwords"
     PURGE = "purge"
     ROTATE = "rotate"
 
@@ -56,7 +59,7 @@ def _owed(row: Row) -> Iterator[Owed]:
     if row.lifecycle is Lifecycle.CREATING and row.deadline is not None:
         yield Owed(Action.CLEAN_UP_RESERVATION, row.deadline)
     elif row.lifecycle is Lifecycle.DELETING and row.deadline is not None:
-        yield Owed(Action.PURGE, row.deadline)
+        yield Owed(Action.REVOKE if row.debts else Action.PURGE, row.deadline)
     elif row.lifecycle is Lifecycle.ACTIVE:
         yield from _owed_while_active(row)
 
@@ -66,9 +69,14 @@ def _owed_while_active(row: Row) -> Iterator[Owed]:
         yield Owed(Action.SETTLE, row.connection.updated_at)
     if row.sweep_at is not None and row.run is None:
         yield Owed(Action.SWEEP, row.sweep_at)
+    if row.debts:
+        yield Owed(Action.REVOKE, max(debt.since for debt in row.debts))
     if row.run is not None:
-        yield Owed(Action.ROTATE, row.run.started_at)
+        pending = row.passwords.pending if row.passwords else None
+        yield Owed(Action.VERIFY, pending.check_at) if pending else Owed(Action.ROTATE, row.run.started_at)
         return
+    if row.sweep_passwords_at is not None:
+        yield Owed(Action.SWEEP_PASSWORDS, row.sweep_passwords_at)
     rotation = row.connection.rotation
     if row.connection.is_auto_rotation_enabled and rotation is not None and rotation.next_rotation_at is not None:
         yield Owed(Action.ROTATE, rotation.next_rotation_at)

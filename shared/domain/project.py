@@ -8,6 +8,9 @@ import unicodedata
 from shared.domain.caller import Caller
 from shared.domain.model import Instant, Record
 
+MAX_SLUG_CHARS = 59
+"""Of what is made of a name; five more make it unique."""
+
 
 class ProjectRef(Record):
     """A project as every connection answer shows it."""
@@ -39,4 +42,4 @@ class Project(ProjectRef):
 def slug_of(name: str) -> str:
     """A URL-safe form of a project name; empty when the name holds no letter or digit that has one."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")[:64].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")[:MAX_SLUG_CHARS].strip("-")

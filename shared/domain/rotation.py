@@ -7,7 +7,19 @@ from datetime import datetime, timedelta
 from shared.domain import schedule
 from shared.domain.audit import SYSTEM
 from shared.domain.audit import Action as AuditAction
-from shared.domain.connection import LONGEST_RUN, Health, Hold, OutboxEntry, Rotation, RotationStatus, Row, Run
+from shared.domain.connection import (
+    LONGEST_RUN,
+    Health,
+    Hold,
+    Lifecycle,
+    OutboxEntry,
+    Rotation,
+    RotationStatus,
+    Row,
+    Run,
+)
+from shared.domain.credential import Method
+from shared.domain.debts import without_pending
 from shared.domain.model import Instant, Record
 from shared.domain.owed import Action
 from shared.domain.schedule import IntervalUnit, Trigger
@@ -27,6 +39,10 @@ class RotationRecord(Record):
     message: str | None = None
     attempts: int
     """How often it was tried."""
+    key_id: str | None = None
+    """The new app password's, where the method has any."""
+    former_key_id: str | None = None
+    """The one that it replaced, where it is known."""
 
 
 def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
@@ -37,7 +53,7 @@ def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
     return row.released(Action.ROTATE).having(run=run).rotating(rotation_status=RotationStatus.IN_PROGRESS)
 
 
-def attempted(row: Row, now: datetime) -> Row:
+def attempted(row: Row, now: datetime, lease: timedelta = LEASE) -> Row:
     """One more try of the run, written before the try so that a later one knows of it.
 
     It holds the action while it lasts: a second worker on the same message finds nothing owed, and one that takes over
@@ -45,13 +61,24 @@ def attempted(row: Row, now: datetime) -> Row:
     """
     run, _ = _under_way(row)
     tries = row.holds[Action.ROTATE].tries if Action.ROTATE in row.holds else 0
-    lease = Hold(until=now + LEASE, tries=tries, reason="being worked on")
+    hold = Hold(until=now + lease, tries=tries, reason="being worked on")
     return row.having(
-        run=run.model_copy(update={"attempt": run.attempt + 1}), holds={**row.holds, Action.ROTATE: lease}
+        run=run.model_copy(update={"attempt": run.attempt + 1}),
+        attempts=row.attempts + 1,
+        holds={**row.holds, Action.ROTATE: hold},
     )
 
 
-def succeeded(row: Row, version: str, *, repeated: bool, now: datetime, unit: IntervalUnit) -> Row:
+def succeeded(  # the row, and what the history tells of it
+    row: Row,
+    version: str,
+    *,
+    repeated: bool,
+    now: datetime,
+    unit: IntervalUnit,
+    key_id: str | None = None,
+    former_key_id: str | None = None,
+) -> Row:
     """The new secret version is in use, the former one is to be disabled, the next date is set: all in one row."""
     run, rotation = _under_way(row)
     following = schedule.after_success(
@@ -65,6 +92,7 @@ def succeeded(row: Row, version: str, *, repeated: bool, now: datetime, unit: In
     former = (row.active_version,) if row.active_version else ()
     changed = (
         row.released(Action.ROTATE)
+        .released(Action.VERIFY)
         .rotating(
             rotation_status=RotationStatus.SUCCESS,
             last_rotation_message=None,
@@ -74,10 +102,10 @@ def succeeded(row: Row, version: str, *, repeated: bool, now: datetime, unit: In
         .having(
             active_version=version,
             superseded=row.superseded + former,
-            sweep_at=now + LONGEST_RUN if repeated or run.attempt > 1 else row.sweep_at,
             run=None,
+            **_sweeps(row, now, wanted=repeated or run.attempt > 1),
         )
-        .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now))
+        .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now, key_id=key_id, former_key_id=former_key_id))
     )
     return changed.judged(Health.ACTIVE, None, now)
 
@@ -88,6 +116,7 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
     following = schedule.after_failure(run.started_at, now, at=rotation.rotate_at_utc, unit=unit)
     changed = (
         row.released(Action.ROTATE)
+        .released(Action.VERIFY)
         .rotating(
             rotation_status=RotationStatus.FAILED,
             last_rotation_message=message,
@@ -95,11 +124,34 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .having(
             run=None,
-            sweep_at=now + LONGEST_RUN if run.attempt else row.sweep_at,
+            **_sweeps(row, now, wanted=run.attempt > 0),
         )
         .recording(*_entries(row, run, RotationStatus.FAILED, message, now))
     )
-    return changed.judged(state, message, now)
+    return without_pending(changed, now).judged(state, message, now)
+
+
+def superseded_by_credentials(row: Row, now: datetime) -> Row:
+    """The row whose run is over because the caller submitted another credential: there is nothing left to rotate."""
+    if row.run is None:
+        return row
+    message = "Another credential was submitted while the rotation was under way"
+    ended = row.released(Action.ROTATE).released(Action.VERIFY).rotating(rotation_status=RotationStatus.SUCCESS)
+    entries = _entries(row, row.run, RotationStatus.FAILED, message, now)
+    return ended.having(run=None, **_sweeps(row, now, wanted=row.run.attempt > 0)).recording(*entries)
+
+
+def is_same_try(row: Row, tried: Row) -> bool:
+    """Whether `row` still has the try under way that `tried` began, on the same credential."""
+    return (row.lifecycle, row.run, row.active_version) == (Lifecycle.ACTIVE, tried.run, tried.active_version)
+
+
+def _sweeps(row: Row, now: datetime, *, wanted: bool) -> dict[str, datetime | None]:
+    """When to look for what tries may have left: in Key Vault, and among the app's passwords."""
+    if not wanted:
+        return {"sweep_at": row.sweep_at, "sweep_passwords_at": row.sweep_passwords_at}
+    passwords = now + LONGEST_RUN if row.connection.method is Method.CLIENT_SECRET else None
+    return {"sweep_at": now + LONGEST_RUN, "sweep_passwords_at": passwords}
 
 
 def _under_way(row: Row) -> tuple[Run, Rotation]:
@@ -109,7 +161,12 @@ def _under_way(row: Row) -> tuple[Run, Rotation]:
 
 
 def _entries(
-    row: Row, run: Run, outcome: RotationStatus, message: str | None, now: datetime
+    row: Row,
+    run: Run,
+    outcome: RotationStatus,
+    message: str | None,
+    now: datetime,
+    **key_ids: str | None,
 ) -> tuple[OutboxEntry, OutboxEntry]:
     """The run's line in the rotation history, and the one in the audit log."""
     record = RotationRecord(
@@ -120,6 +177,7 @@ def _entries(
         outcome=outcome,
         message=message,
         attempts=run.attempt,
+        **key_ids,
     )
     reason = message if outcome is RotationStatus.FAILED else None
     return (

@@ -39,12 +39,15 @@ class Advance:
         self._clock = clock
         self._unit = unit
 
-    async def __call__(self, org_id: str, connection_id: str) -> None:
-        """Do all that is owed by now. Raises `UpstreamError` only when the row itself cannot be read or written."""
+    async def __call__(self, org_id: str, connection_id: str, *, only: Action | None = None) -> None:
+        """Do all that is owed by now; with `only`, as long as that action comes first.
+
+        Raises `UpstreamError` only when the row itself cannot be read or written.
+        """
         for _ in range(MAX_STEPS):
             stored = await self._rows.read(org_id, connection_id)
             owed = next_owed(stored.row) if stored else None
-            if stored is None or owed is None or owed.at > self._clock():
+            if stored is None or owed is None or owed.at > self._clock() or only not in (None, owed.action):
                 return
             try:
                 await self._steps[owed.action](stored)

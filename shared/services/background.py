@@ -10,20 +10,21 @@ import asyncio
 import logging
 
 from shared.domain.connection import Row
+from shared.domain.owed import Action
 from shared.services.advance import Advance
 
 log = logging.getLogger(__name__)
 
 
 class Background:
-    """Brings connections up to date after their request was answered."""
+    """Delivers records and retires secret versions after their request was answered; nothing that takes long."""
 
     def __init__(self, advance: Advance) -> None:
         self._advance = advance
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     def look_at(self, row: Row) -> None:
-        """Do soon what `row` owes by now. Raises nothing, now or later."""
+        """Settle `row` soon. Raises nothing, now or later."""
         task = asyncio.create_task(self._run(row))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -35,6 +36,6 @@ class Background:
 
     async def _run(self, row: Row) -> None:
         try:
-            await self._advance(row.org_id, row.id)
+            await self._advance(row.org_id, row.id, only=Action.SETTLE)
         except Exception:  # nobody waits for this task: the log line is all that a defect leaves
             log.exception("background.failed orgId=%s connectionId=%s", row.org_id, row.id)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from shared.domain import creation, rotation
 from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
 from shared.domain.connection import Connection, Lifecycle, Row
 from shared.domain.errors import BadRequest, NotFound
+from shared.domain.forecast import Forecast, forecast
 from shared.domain.project import Project
-from shared.domain.schedule import Trigger
+from shared.domain.schedule import IntervalUnit, Trigger
 from shared.services.background import Background
 from shared.services.ports import Clock, ConnectionTable, Listed, Page, ProjectTable, RecordPage, RotationHistory
 from shared.services.rows import Rows
@@ -29,6 +31,7 @@ class Connections:
         history: RotationHistory,
         background: Background,
         clock: Clock,
+        unit: IntervalUnit,
     ) -> None:
         self._rows = rows
         self._table = table
@@ -36,6 +39,7 @@ class Connections:
         self._history = history
         self._background = background
         self._clock = clock
+        self._unit = unit
 
     async def project_for(self, caller: Caller, project_id: str | None) -> Project | None:
         """The project a new connection goes into. Raises `BadRequest` when the caller has no such project."""
@@ -70,14 +74,17 @@ class Connections:
         self, caller: Caller, project_id: str | None, *, after: str | None, limit: int
     ) -> tuple[list[Connection], str | None]:
         """Connections ordered by name and the key where the next page begins; without what the caller may not see."""
-        return await self._shown(caller, await self._table.page(caller.org_id, project_id, after=after, limit=limit))
+        return await self._shown(
+            caller, lambda place: self._table.page(caller.org_id, project_id, after=place, limit=limit), after
+        )
 
     async def available(
         self, caller: Caller, project_id: str | None, *, after: str | None, limit: int
     ) -> tuple[list[Connection], str | None]:
         """The same of the connections of no project and those of `project_id`."""
-        page = await self._table.available(caller.org_id, project_id, after=after, limit=limit)
-        return await self._shown(caller, page)
+        return await self._shown(
+            caller, lambda place: self._table.available(caller.org_id, project_id, after=place, limit=limit), after
+        )
 
     async def rotations(self, caller: Caller, connection_id: str, *, after: str | None, limit: int) -> RecordPage:
         """The finished rotation runs, newest first. Raises `NotFound`."""
@@ -105,20 +112,32 @@ class Connections:
         def edit(row: Row) -> Row:
             nonlocal begun
             if row.connection.rotation is None:
-                raise NotFound("Credential rotation is not configured for this connection")
+                raise _not_configured()
             after = rotation.requested(row, run_id, Trigger.MANUAL, now)
             begun = after is not row
             return after.recording(row.line(Action.ROTATE, Origin.of(caller), now)) if begun else row
 
         return await self._edit(caller, connection_id, edit), begun
 
+    async def forecast(self, caller: Caller, connection_id: str) -> tuple[Row, Forecast]:
+        """What a rotation would do now, changing nothing. Raises `NotFound`."""
+        row = await self.get(caller, connection_id)
+        if row.connection.rotation is None:
+            raise _not_configured()
+        return row, forecast(row, self._clock(), self._unit)
+
     async def _edit(self, caller: Caller, connection_id: str, edit: Callable[[Row], Row]) -> Row:
         await self.get(caller, connection_id)
 
+        tried: list[Row] = []
+
         def visible_edit(row: Row) -> Row:
+            if tried and tried[-1].lifecycle is row.lifecycle is Lifecycle.DELETING:
+                return row  # it was to be deleted and it is, by us or by somebody else
             if row.lifecycle is not Lifecycle.ACTIVE:
                 raise not_found(connection_id)
-            return edit(row)
+            tried.append(edit(row))
+            return tried[-1]
 
         changed = await self._rows.change(caller.org_id, connection_id, visible_edit)
         if changed is None:
@@ -131,17 +150,32 @@ class Connections:
         project = row.connection.project_id
         return not row.project_restricted or project is None or await self._admitted(caller, project)
 
-    async def _shown(self, caller: Caller, page: Page) -> tuple[list[Connection], str | None]:
-        hidden = await self._hidden_projects(caller, page.items)
-        return [item.connection for item in page.items if item.connection.project_id not in hidden], page.next_key
+    async def _shown(
+        self, caller: Caller, turn: Callable[[str | None], Awaitable[Page]], after: str | None
+    ) -> tuple[list[Connection], str | None]:
+        """The first page from `after` that shows anything, and the last place on it that the caller may know of."""
+        while True:
+            page = await turn(after)
+            hidden = await self._hidden_projects(caller, page.items)
+            shown = [item for item in page.items if item.connection.project_id not in hidden]
+            if shown or page.next_key is None:
+                place = page.next_key and (shown[-1].place if shown else None)
+                return [item.connection for item in shown], place
+            after = page.next_key
 
     async def _hidden_projects(self, caller: Caller, items: Sequence[Listed]) -> set[str]:
-        restricted = {item.connection.project_id for item in items if item.project_restricted}
-        return {project for project in restricted if project and not await self._admitted(caller, project)}
+        restricted = {item.connection.project_id or "" for item in items if item.project_restricted}
+        projects = sorted(restricted - {""})
+        admitted = await asyncio.gather(*(self._admitted(caller, project) for project in projects))
+        return {project for project, is_admitted in zip(projects, admitted, strict=True) if not is_admitted}
 
     async def _admitted(self, caller: Caller, project_id: str) -> bool:
         project = await self._projects.get(caller.org_id, project_id)
         return project is not None and project.admits(caller)
+
+
+def _not_configured() -> NotFound:
+    return NotFound("Credential rotation is not configured for this connection")
 
 
 def not_found(connection_id: str) -> NotFound:

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 KEY_LIFETIME = timedelta(hours=24)
 IN_PROGRESS_SECONDS = 5.0
+IN_PROGRESS = "The first request with this Idempotency-Key is still being worked on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,11 @@ class Creating:
         except NotFound:
             raise BadRequest(f"Could not find project with ID {new.project_id}") from None
         except ConcurrentChange:
-            if key is not None and (answered := await self._answered(org_id, key)):
+            if key is None:
+                return await self._made_already(org_id, row.id)
+            if answered := await self._answered(org_id, key):
                 return answered
-            return await self._made_already(org_id, row.id)
+            raise Conflict(IN_PROGRESS, retry_after=IN_PROGRESS_SECONDS) from None
         made = await self._complete(stored, prove, requested, visit)
         self._background.look_at(made)
         log.info("connection.created orgId=%s connectionId=%s", org_id, row.id)
@@ -145,8 +148,7 @@ class Creating:
             text = "This key was used with another body; use a new key for a new request"
             raise ValidationFailed([Problem("custom", ("Idempotency-Key",), text)])
         if kept.answer is None:
-            text = "The first request with this Idempotency-Key is still being worked on"
-            raise Conflict(text, retry_after=IN_PROGRESS_SECONDS)
+            raise Conflict(IN_PROGRESS, retry_after=IN_PROGRESS_SECONDS)
         return stored.row.having(connection=kept.answer, revision=1)
 
     async def _made_already(self, org_id: str, connection_id: str) -> Row:
@@ -170,7 +172,7 @@ class Creating:
     async def _activate(
         self, stored: Stored, prove: Prove, stage: _Stage, requested: Origin, visit: Visit | None
     ) -> Row:
-        proof = await prove()
+        proof = await prove(stored.row)
         version = await self._put(stored.row, proof, stage)
         now = self._clock()
         after = creation.activated(

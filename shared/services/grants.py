@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import uuid
+from datetime import timedelta
 
 from pydantic import ValidationError
 
 from shared.domain import rotation
-from shared.domain.connection import Health, Lifecycle, Row
+from shared.domain.connection import Health, Row
 from shared.domain.credential import OAuthGrant
 from shared.domain.entra_errors import judge
 from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound, UpstreamError
@@ -26,18 +27,28 @@ UNUSABLE = (
 class GrantRotation:
     """New secret version first, then one row write that promotes it."""
 
-    def __init__(self, *, rows: Rows, vault: Vault, entra: Entra, clock: Clock, unit: IntervalUnit) -> None:
+    def __init__(
+        self,
+        *,
+        rows: Rows,
+        vault: Vault,
+        entra: Entra,
+        clock: Clock,
+        unit: IntervalUnit,
+        lease: timedelta = rotation.LEASE,
+    ) -> None:
         self._rows = rows
         self._vault = vault
         self._entra = entra
         self._clock = clock
         self._unit = unit
+        self._lease = lease
 
     async def rotate(self, stored: Stored) -> None:
         """One try of the run that the row owes; a scheduled run is begun here."""
         now = self._clock()
         row = rotation.requested(stored.row, str(uuid.uuid4()), Trigger.SCHEDULED, now)
-        row = (await self._rows.save(stored, rotation.attempted(row, now))).row
+        row = (await self._rows.save(stored, rotation.attempted(row, now, self._lease))).row
         try:
             version = await self._exchanged(row)
         except GrantRefused as refused:
@@ -60,7 +71,10 @@ class GrantRotation:
         """Callers' edits meanwhile are no obstacle; another attempt's, or another credential, is."""
 
         def promoted(row: Row) -> Row:
-            _check_own(row, tried)
+            if row.active_version == version.id:
+                return row  # our own write won, its answer was lost, and somebody wrote since
+            if not rotation.is_same_try(row, tried):
+                raise ConcurrentChange
             return rotation.succeeded(
                 row, version.id, repeated=version.maybe_repeated, now=self._clock(), unit=self._unit
             )
@@ -85,15 +99,9 @@ class GrantRotation:
 
     async def _fail(self, tried: Row, reason: str, state: Health) -> None:
         def failed(row: Row) -> Row:
-            _check_own(row, tried)
+            if not rotation.is_same_try(row, tried):
+                raise ConcurrentChange
             return rotation.failed(row, reason, state=state, now=self._clock(), unit=self._unit)
 
         await self._rows.change(tried.org_id, tried.id, failed)
         log.warning("rotation.failed orgId=%s connectionId=%s reason=%s", tried.org_id, tried.id, reason)
-
-
-def _check_own(row: Row, tried: Row) -> None:
-    """Raise `ConcurrentChange` unless `row` still has the try under way that `tried` began, on the same credential."""
-    same = (row.lifecycle, row.run, row.active_version) == (Lifecycle.ACTIVE, tried.run, tried.active_version)
-    if not same:
-        raise ConcurrentChange

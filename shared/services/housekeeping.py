@@ -10,6 +10,7 @@ from shared.domain.audit import Action as AuditAction
 from shared.domain.connection import Row
 from shared.domain.errors import ConcurrentChange
 from shared.domain.owed import Action
+from shared.services.enrolment import Claims
 from shared.services.ports import AuditTrail, Clock, RotationHistory, Stored, Vault
 from shared.services.rows import Rows
 
@@ -19,8 +20,18 @@ log = logging.getLogger(__name__)
 class Housekeeping:
     """Steps for `Advance`; each one is done again without harm."""
 
-    def __init__(self, *, rows: Rows, vault: Vault, history: RotationHistory, audit: AuditTrail, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        rows: Rows,
+        vault: Vault,
+        history: RotationHistory,
+        audit: AuditTrail,
+        claims: Claims,
+        clock: Clock,
+    ) -> None:
         self._rows = rows
+        self._claims = claims
         self._vault = vault
         self._history = history
         self._audit = audit
@@ -45,6 +56,7 @@ class Housekeeping:
             await self._rows.save(stored, row.having(deadline=row.idempotency.expires_at))
             return
         await self._deliver(row)
+        await self._claims.release(row)
         await self._rows.remove(stored)
         log.info("connection.purged orgId=%s connectionId=%s", row.org_id, row.id)
 
@@ -67,8 +79,9 @@ class Housekeeping:
         present = await self._rows.read(row.org_id, row.id)
         if present is None or present.etag != stored.etag:
             raise ConcurrentChange
+        named = {row.active_version, *row.superseded, *(debt.auth_version for debt in row.debts)}
         for version in versions:
-            if version != row.active_version and version not in row.superseded:
+            if version not in named:
                 await self._vault.disable(version)
         await self._rows.save(stored, row.having(sweep_at=None).released(Action.SWEEP))
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
-from shared.domain.connection import Lifecycle
+from shared.domain.connection import Lifecycle, Row
 from shared.domain.creation import NewConnection, Proof
 from shared.domain.editing import check_rotation_supported
 from shared.domain.entra_errors import explain
@@ -215,7 +215,7 @@ class OAuthFlow:
         if new.project_id and project is None:
             raise BadRequest(f"Could not find project with ID {new.project_id}")
 
-        async def prove() -> Proof:
+        async def prove(_: Row) -> Proof:
             grant = await self._entra.finish(link.tenant or ANY_TENANT, flow, answer)
             return self._proving.of_grant(grant, link.tenant)
 

@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from shared.domain.creation import Proof
-from shared.domain.credential import AppCredential, OAuthGrant
+from shared.domain.connection import Row
+from shared.domain.creation import Enrolled, Proof
+from shared.domain.credential import AppCredential, ClientSecret, Method, OAuthGrant
 from shared.domain.errors import BadRequest, Problem, ValidationFailed
-from shared.services.ports import AppAuthority, Clock, Entra, Grant
+from shared.services.enrolment import Enrolment
+from shared.services.ports import AppAuthority, Clock, Entra, Grant, Vault
 
 ANY_TENANT = "organizations"
 """Entra's alias for "whichever work or school account signs in"."""
@@ -17,8 +19,11 @@ ANY_TENANT = "organizations"
 MAX_SECRET_BYTES = 25_000
 """Key Vault holds values of at most 25 KB (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates)."""
 
-Prove = Callable[[], Awaitable[Proof]]
-"""Shows at Entra that a credential works. It may spend something that works once, so it comes after all checks."""
+Prove = Callable[[Row], Awaitable[Proof]]
+"""Shows at Entra that a credential works for the connection of that row, and, if that rotates, that it can.
+
+It may spend something that works once, so it comes after all checks.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,19 @@ class SubmittedCode:
 class Proving:
     """Proves credentials at Entra."""
 
-    def __init__(self, *, entra: Entra, apps: AppAuthority, clock: Clock, redirect_uri: str) -> None:
+    def __init__(
+        self,
+        *,
+        entra: Entra,
+        apps: AppAuthority,
+        enrolment: Enrolment,
+        vault: Vault,
+        clock: Clock,
+        redirect_uri: str,
+    ) -> None:
         self._entra = entra
+        self._enrolment = enrolment
+        self._vault = vault
         self._apps = apps
         self._clock = clock
         self._redirect_uri = redirect_uri
@@ -43,11 +59,11 @@ class Proving:
     def of(self, submitted: SubmittedCode | AppCredential) -> Prove:
         """How to prove `submitted`. Raises `ValidationFailed` when Key Vault could not hold it."""
         if isinstance(submitted, SubmittedCode):
-            return lambda: self._by_code(submitted)
+            return lambda _: self._by_code(submitted)
         if len(submitted.model_dump_json().encode()) > MAX_SECRET_BYTES:
             text = "The credential is larger than Key Vault can hold (25 KB)"
             raise ValidationFailed([Problem("too_big", ("credentials",), text)])
-        return lambda: self._by_app(submitted)
+        return lambda row: self._by_app(submitted, row)
 
     async def tenant_id(self, tenant: str | None) -> str | None:
         """The id of the tenant that was named by id or verified domain."""
@@ -81,9 +97,22 @@ class Proving:
         )
         return self.of_grant(grant, tenant)
 
-    async def _by_app(self, credential: AppCredential) -> Proof:
+    async def enrolled(self, row: Row) -> Enrolled | None:
+        """The app behind the stored credential, of which rotation is about to be enabled. Raises `BadRequest`."""
+        if row.connection.method is not Method.CLIENT_SECRET or row.active_version is None:
+            return None
+        active = row.passwords.active if row.passwords else None
+        credential = ClientSecret.model_validate_json(await self._vault.get(row.active_version))
+        key_id = active.key_id if active else row.secret_key_id
+        return await self._enrolment.enrol(row.org_id, row.id, credential, key_id)
+
+    async def _by_app(self, credential: AppCredential, row: Row) -> Proof:
         await self._apps.app_token(credential)
+        enrolled = None
+        if isinstance(credential, ClientSecret) and row.connection.is_auto_rotation_enabled:
+            enrolled = await self._enrolment.enrol(row.org_id, row.id, credential, row.secret_key_id)
         return Proof(
+            enrolled=enrolled,
             public=credential.public,
             submitted=submitted_parts(credential),
             secret=credential.model_dump_json() if credential.is_secret else None,

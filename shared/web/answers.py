@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.domain.audit import AuditLog
 from shared.domain.connection import Connection
 from shared.domain.credential import Method
+from shared.domain.forecast import Forecast
 from shared.domain.model import Instant, Record
 from shared.domain.project import Project
 from shared.domain.rotation import RotationRecord
@@ -29,6 +30,12 @@ class ConnectionAnswer(Record):
     """One connection."""
 
     app_connection: Connection
+
+
+class RotateAnswer(ConnectionAnswer):
+    """The connection whose rotation begins; for a dry run, what a rotation would do."""
+
+    plan: Forecast | None = Field(default=None, exclude_if=_absent)
 
 
 class ConnectionList(Paged):

@@ -16,6 +16,7 @@ from shared.services.ports import Clock
 from shared.services.projects import Projects
 from shared.services.proving import Proving
 from shared.services.updating import Updating
+from shared.services.upkeep import Upkeep
 from shared.settings import Settings
 from shared.web.auth import BearerAuth
 
@@ -40,4 +41,5 @@ class Application:
     advance: Advance
     background: Background
     dispatch: Dispatch
+    upkeep: Upkeep
     checks: dict[str, Check]

@@ -27,8 +27,8 @@ WITH_BODY = (400, 413, 415, 422)
 
 DESCRIPTION = (
     "Connections to Azure Key Vaults: created, kept alive, rotated and handed out. Follows the published Infisical API "
-    "for App Connections of kind Azure Key Vault; docs/api.md tells what goes beyond it. Every answer carries "
-    "`x-request-id`; every error has the one envelope."
+    "for App Connections of kind Azure Key Vault; docs/api.md tells what goes beyond it. Every answer to a "
+    "caller carries `x-request-id`; every error has the one envelope."
 )
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ IF_MATCH = {
     "name": "If-Match",
     "in": "header",
     "description": "Change the connection only if it still has this ETag; 412 otherwise.",
-    "schema": {"type": "string", "pattern": r'^(\*|"\d{1,9}"(\s*,\s*"\d{1,9}")*)$'},
+    "schema": {"type": "string", "pattern": r'^(\*|"\d{1,9}"(\s*,\s*"\d{1,9}")*)?$'},
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

@@ -52,6 +52,12 @@ class ScopeQuery(Body):
     project_id: ProjectId | None = None
 
 
+class RotateQuery(Body):
+    """Whether to rotate, or only to tell what that would do."""
+
+    dry_run: bool = False
+
+
 class PageQuery(Body):
     """A page of records."""
 

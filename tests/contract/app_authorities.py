@@ -21,9 +21,10 @@ from cryptography.x509.oid import NameOID
 
 from local.entra import seed
 from local.entra.directory import TOKEN_EXCHANGE
+from local.entra.server import Running
 from shared.adapters import app_authority
 from shared.domain.errors import Refusal
-from shared.services.ports import AppAuthority, Clock
+from shared.services.ports import AppAuthority, Audience, Clock
 from tests.contract.authorities import READ_SECONDS, Control, stand_in
 from tests.fakes.app_authority import App, FakeAppAuthority, Password, fingerprint
 from tests.fakes.clock import FakeClock
@@ -32,7 +33,7 @@ from tests.fakes.faults import Faults
 TENANT_ID = seed.HOME_TENANT_ID
 OTHER_TENANT_ID = seed.FABRIKAM_TENANT_ID
 CLIENT_ID = "d0000000-0000-4000-8000-0000000000a1"
-SCOPE = "https://vault.azure.net/.default"
+SCOPES = {Audience.VAULT: "https://vault.azure.net/.default", Audience.GRAPH: "https://graph.microsoft.com/.default"}
 
 
 class Administrator(Protocol):
@@ -68,6 +69,9 @@ class RealApps(AppsUnderTest):
     """The real adapter over the stand-in."""
 
     control: Control
+    stand_in: Running
+    transport: AioHttpTransport
+    """What the adapter sends through, with a short time-out."""
 
 
 class FakeAdministrator:
@@ -149,13 +153,13 @@ async def real_apps(folder: Path, state: Path) -> AsyncIterator[RealApps]:
         async with identity, AioHttpTransport(**options) as transport:
             authority = app_authority.AzureIdentityAuthority(
                 authority=made.authority,
-                scope=SCOPE,
+                scopes=SCOPES,
                 exchange_scope=f"{TOKEN_EXCHANGE}/.default",
                 identity=identity,
                 transport=transport,
             )
             administrator = RealAdministrator(control, f"{made.authority}/{TENANT_ID}/v2.0")
-            yield RealApps(authority, administrator, lambda: datetime.now(UTC), control)
+            yield RealApps(authority, administrator, lambda: datetime.now(UTC), control, made, transport)
 
 
 @dataclass(frozen=True, slots=True)

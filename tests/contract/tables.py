@@ -14,6 +14,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.adapters.tables import client
 from shared.adapters.tables.audit import AzureAuditTrail
+from shared.adapters.tables.claims import AzureClaimTable
 from shared.adapters.tables.connections import AzureConnectionTable
 from shared.adapters.tables.due import AzureDueTable
 from shared.adapters.tables.flows import AzureFlowTable
@@ -24,8 +25,17 @@ from shared.domain.connection import Idempotency, Lifecycle, Row
 from shared.domain.creation import NewConnection
 from shared.domain.credential import Method
 from shared.domain.project import Project
-from shared.services.ports import AuditTrail, ConnectionTable, DueTable, FlowTable, ProjectTable, RotationHistory
+from shared.services.ports import (
+    AuditTrail,
+    ClaimTable,
+    ConnectionTable,
+    DueTable,
+    FlowTable,
+    ProjectTable,
+    RotationHistory,
+)
 from tests.fakes.audit import FakeAuditTrail
+from tests.fakes.claims import FakeClaimTable
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.due import FakeDueTable
 from tests.fakes.faults import Faults
@@ -45,6 +55,7 @@ class Tables:
     projects: ProjectTable
     due: DueTable
     flows: FlowTable
+    claims: ClaimTable
     history: RotationHistory
     audit: AuditTrail
     clock: FakeClock
@@ -58,6 +69,7 @@ def fake_tables() -> Tables:
         projects=FakeProjectTable(partitions, faults),
         due=FakeDueTable(clock, faults),
         flows=FakeFlowTable(faults),
+        claims=FakeClaimTable(faults),
         history=FakeRotationHistory(faults),
         audit=FakeAuditTrail(faults),
         clock=clock,
@@ -81,6 +93,7 @@ async def azure_tables(connection_string: str, **options: Any) -> AsyncIterator[
             projects=AzureProjectTable(main),
             due=AzureDueTable(await table("due"), clock),
             flows=AzureFlowTable(await table("flows")),
+            claims=AzureClaimTable(await table("claims")),
             history=AzureRotationHistory(await table("rotations")),
             audit=AzureAuditTrail(await table("auditlogs")),
             clock=clock,

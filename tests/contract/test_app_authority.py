@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
+from azure.core.rest import HttpRequest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -28,6 +29,7 @@ from shared.domain.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from shared.services.ports import Audience
 from tests.contract.app_authorities import (
     CLIENT_ID,
     OTHER_TENANT_ID,
@@ -86,6 +88,19 @@ async def test_a_secret_gives_a_token_until_it_is_revoked(app_authority: AppsUnd
     assert first.access_token not in repr(first)
     await app_authority.administrator.remove_secrets()
     assert await refusal_of(sign_in(BY_SECRET)) == ("invalid_client", 7000215)
+
+
+async def test_each_audience_has_a_token_of_its_own(app_authority: AppsUnderTest) -> None:
+    sign_in = app_authority.authority.app_token
+    for audience in Audience:
+        assert await refusal_of(sign_in(BY_SECRET, audience)) == ("invalid_client", 7000215)
+    await app_authority.administrator.add_secret(SECRET)
+    await app_authority.administrator.accept_certificate(issued().body)
+    await app_authority.administrator.trust_identity()
+    for credential in (BY_SECRET, by_certificate(), FEDERATED):
+        tokens = [await sign_in(credential, audience) for audience in Audience]
+        assert len({token.access_token for token in tokens}) == len(Audience)
+        assert all(token.expires_at > app_authority.clock() for token in tokens)
 
 
 async def test_one_of_several_secrets_is_enough(app_authority: AppsUnderTest) -> None:
@@ -205,6 +220,24 @@ async def test_the_token_is_the_apps_own_for_key_vault(real_app_authority: RealA
     assert claims["aud"] == "https://vault.azure.net"
     assert (claims["tid"], claims["appid"], claims["idtyp"]) == (TENANT_ID, CLIENT_ID, "app")
     assert abs(claims["exp"] - token.expires_at.timestamp()) <= 2
+
+
+@pytest.mark.parametrize(("audience", "status"), [(Audience.GRAPH, 200), (Audience.VAULT, 401)])
+async def test_graph_takes_a_token_that_is_for_it(
+    real_app_authority: RealApps, audience: Audience, status: int
+) -> None:
+    await real_app_authority.administrator.add_secret(SECRET)
+    await real_app_authority.control.post(
+        "applications", {"appId": CLIENT_ID, "graphRoles": ["Application.ReadWrite.OwnedBy"]}
+    )
+    token = await real_app_authority.authority.app_token(BY_SECRET, audience)
+    url = f"{real_app_authority.stand_in.graph}/applications(appId='{CLIENT_ID}')"
+    request = HttpRequest("GET", url, headers={"Authorization": f"Bearer {token.access_token}"})
+    answer = await real_app_authority.transport.send(request)
+    assert answer.status_code == status
+    if audience is Audience.GRAPH:
+        claims = jwt.decode(token.access_token, options={"verify_signature": False})
+        assert (claims["aud"], claims["tid"]) == ("https://graph.microsoft.com", TENANT_ID)
 
 
 async def test_a_refusal_keeps_the_ids_that_support_asks_for(real_app_authority: RealApps) -> None:

@@ -336,3 +336,21 @@ async def test_what_is_being_created_is_not_listed_and_hides_nothing(tables: Tab
         await tables.connections.insert(row(f"b-{number}", lifecycle=Lifecycle.CREATING))
     await tables.connections.insert(row("c"))
     assert await names(tables.connections, limit=1) == ["a", "c"]
+
+
+async def test_every_row_is_seen_once_by_a_scan_whatever_its_organisation_and_lifecycle(tables: Tables) -> None:
+    here = project()
+    await tables.projects.insert(here)
+    made = [row(f"a-{number}", org=org) for org in ("org-1", "org-2") for number in range(3)]
+    made += [row("b", project=here), row("c", lifecycle=Lifecycle.CREATING), row("d", lifecycle=Lifecycle.DELETING)]
+    for each in made:
+        await tables.connections.insert(each)
+    seen: list[str] = []
+    place: str | None = None
+    while True:
+        found, place = await tables.connections.scan(after=place, limit=2)
+        assert len(found) <= 2
+        seen += [stored.row.id for stored in found]
+        if place is None:
+            break
+    assert sorted(seen) == sorted(each.id for each in made)

@@ -124,3 +124,13 @@ async def test_short_and_empty_pages_end_no_tick(relayed: Tables, relay: Relay) 
         await relayed.due.put("org-1", f"c-{number}", hint(START))
     relay.page_size = 1
     assert await read_ids(relayed, START) == [f"c-{number}" for number in range(4)]
+
+
+async def test_a_hint_is_there_until_it_is_removed(tables: Tables) -> None:
+    hint = DueHint(at=START, nonce="a-nonce")
+    assert not await tables.due.has("org-1", "a-connection", hint)
+    await tables.due.put("org-1", "a-connection", hint)
+    assert await tables.due.has("org-1", "a-connection", hint)
+    assert not await tables.due.has("org-1", "a-connection", DueHint(at=START, nonce="another"))
+    await tables.due.remove("org-1", "a-connection", hint)
+    assert not await tables.due.has("org-1", "a-connection", hint)

@@ -126,3 +126,19 @@ async def test_an_outcome_whose_answer_was_lost_is_recorded(relayed: Tables, rel
     await relayed.flows.settle_link(made.flow_id, "failed", "declined")
     assert await outcome(relayed, made.flow_id) == ("failed", "declined")
     assert relay.mishaps == []
+
+
+async def test_what_has_expired_is_removed_and_nothing_else(tables: Tables) -> None:
+    old, new = link(expires_at=START - timedelta(days=2)), link()
+    stale, fresh = attempt(expires_at=START - timedelta(days=2)), attempt()
+    for made in (old, new):
+        await tables.flows.put_link(made)
+    for begun in (stale, fresh):
+        await tables.flows.put_attempt(begun)
+    before = START - timedelta(days=1)
+    assert await tables.flows.remove_expired(before, limit=1) == 1
+    assert await tables.flows.remove_expired(before, limit=10) == 1
+    assert await tables.flows.remove_expired(before, limit=10) == 0
+    assert (await tables.flows.get_link(old.flow_id), await tables.flows.get_attempt(stale.state_hash)) == (None, None)
+    assert await tables.flows.get_link(new.flow_id) is not None
+    assert await tables.flows.get_attempt(fresh.state_hash) is not None

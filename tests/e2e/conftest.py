@@ -19,6 +19,7 @@ from local.stack import Stack, create_tables
 from local.visitor import Visitor
 from tests.e2e.stacks import HIDDEN_SECONDS, NEVER, all_free, beside, free_base
 from tests.e2e.world import Customer, token_of
+from tests.support.azurite import running_azurite
 
 ORGANISATIONS = 250
 """Allowed tenants are a setting, so all are named before the first test runs; each test uses one up."""
@@ -33,6 +34,13 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 app.register_functions(connections.blueprint)
 """
 """The connections' functions without the work's: messages stay on the queue."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests run in two processes; those that share the one stack stay together."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +95,22 @@ async def https_stack(stack: Stack) -> AsyncIterator[Stack]:
         yield https
     finally:
         await https.processes.stop_all()
+
+
+@pytest.fixture
+async def killable(stack: Stack, organisations: list[str]) -> AsyncIterator[Client]:
+    """A host that a test may kill, with storage of its own, and a program that speaks to it."""
+    with running_azurite() as storage:
+        await create_tables(storage)
+        settings = {"AzureWebJobsStorage": storage, "LEASE_SECONDS": "5"}
+        host = beside(stack, name="killable", offset=9, settings=settings)
+        try:
+            await host.start_host()
+            async with Client(host, "") as speaking:
+                speaking.token = await token_of(speaking, organisations.pop())
+                yield speaking
+        finally:
+            await host.processes.stop_all()
 
 
 @pytest.fixture

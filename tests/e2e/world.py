@@ -134,9 +134,11 @@ async def live_secrets(client: Client) -> set[str]:
     return {name for name, secret in secrets.items() if not secret["deletion"]}
 
 
-async def eventually(look: Callable[[], Awaitable[Seen]], good: Callable[[Seen], object]) -> Seen:
+async def eventually(
+    look: Callable[[], Awaitable[Seen]], good: Callable[[Seen], object], *, patience: float = PATIENCE_SECONDS
+) -> Seen:
     """What `look` sees once it is good; fails the test when that does not come in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while not good(seen := await look()):
         assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
         await asyncio.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from shared.domain.credential import AppCredential, Certificate, ClientSecret
 from shared.domain.entra_errors import explain
 from shared.domain.errors import BadRequest, GrantRefused, Refusal
-from shared.services.ports import AppToken, Clock
+from shared.services.ports import AppToken, Audience, Clock
 from tests.fakes.entra import ADA, FAY
 from tests.fakes.faults import Faults
 
@@ -25,6 +26,10 @@ class Password:
 
     value: str
     ends: datetime | None = None
+    key_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    display_name: str | None = None
+    known_from: datetime | None = None
+    """When it has reached every replica; until then it is refused in the words of a wrong one."""
 
 
 @dataclass(slots=True)
@@ -38,6 +43,17 @@ class App:
     """A federated credential names the service's managed identity."""
     refused_with: Refusal | None = None
     """Refuse it whatever it proves, as a disabled app is."""
+    object_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    home: bool = True
+    """The registration is in this tenant."""
+    may_manage: bool = True
+    """It has the permission to change its own passwords."""
+    forbids_secrets: bool = False
+    """A policy of the tenant does."""
+    holds_two: bool = False
+    """It accepts personal accounts."""
+    propagation: timedelta = timedelta()
+    """How long a password added through Graph takes to be known everywhere."""
 
 
 class FakeAppAuthority:
@@ -57,29 +73,38 @@ class FakeAppAuthority:
         self.tenants.add(tenant_id)
         return app
 
-    async def app_token(self, credential: AppCredential) -> AppToken:
+    def passwords(self, tenant_id: str, client_id: str) -> list[Password]:
+        """The app's passwords, oldest first; none when there is no such app."""
+        app = self.apps.get((tenant_id, client_id))
+        return list(app.passwords) if app else []
+
+    async def app_token(self, credential: AppCredential, audience: Audience = Audience.VAULT) -> AppToken:
         """See `AppAuthority`."""
         async with self._faults.call("apps.app_token"):
-            proof = _proof(credential) if isinstance(credential, Certificate) else None
-            if credential.tenant_id not in self.tenants:
-                raise _refusal("invalid_tenant", 90002)
-            app = self.apps.get((credential.tenant_id, credential.client_id))
-            if app is None:
-                raise _refusal("unauthorized_client", 700016)
-            if app.refused_with is not None:
-                raise GrantRefused(app.refused_with, explain(app.refused_with))
-            if isinstance(credential, ClientSecret):
-                self._check_secret(app, credential.client_secret)
-            elif isinstance(credential, Certificate):
-                if proof not in app.fingerprints:
-                    raise _refusal("invalid_client", 700027)
-            elif not app.trusts_identity:
-                raise _refusal("invalid_request", 70021)
-            return AppToken(f"app-token-{secrets.token_hex(8)}", self._clock() + timedelta(minutes=75))
+            return self.token_for(credential, audience)
+
+    def token_for(self, credential: AppCredential, audience: Audience) -> AppToken:
+        """The same past the faults, for those who have passed them."""
+        proof = _proof(credential) if isinstance(credential, Certificate) else None
+        if credential.tenant_id not in self.tenants:
+            raise _refusal("invalid_tenant", 90002)
+        app = self.apps.get((credential.tenant_id, credential.client_id))
+        if app is None:
+            raise _refusal("unauthorized_client", 700016)
+        if app.refused_with is not None:
+            raise GrantRefused(app.refused_with, explain(app.refused_with))
+        if isinstance(credential, ClientSecret):
+            self._check_secret(app, credential.client_secret)
+        elif isinstance(credential, Certificate):
+            if proof not in app.fingerprints:
+                raise _refusal("invalid_client", 700027)
+        elif not app.trusts_identity:
+            raise _refusal("invalid_request", 70021)
+        return AppToken(f"{audience}-token-{secrets.token_hex(8)}", self._clock() + timedelta(minutes=75))
 
     def _check_secret(self, app: App, secret: str) -> None:
         password = next((each for each in app.passwords if each.value == secret), None)
-        if password is None:
+        if password is None or (password.known_from is not None and self._clock() < password.known_from):
             raise _refusal("invalid_client", 7000215)
         if password.ends is not None and password.ends <= self._clock():
             raise _refusal("invalid_client", 7000222)

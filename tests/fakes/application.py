@@ -11,11 +11,13 @@ from shared.web.application import Application
 from shared.web.auth import BearerAuth
 from tests.fakes.app_authority import FakeAppAuthority
 from tests.fakes.audit import FakeAuditTrail
+from tests.fakes.claims import FakeClaimTable
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueTable
 from tests.fakes.entra import ADA, FakeEntra
 from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
+from tests.fakes.graph import FakeGraph
 from tests.fakes.history import FakeRotationHistory
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 from tests.fakes.vault import FakeVault
@@ -40,6 +42,8 @@ class FakeApplication:
         self.vault = FakeVault(self.clock, self.faults)
         self.entra = FakeEntra(self.clock, self.faults)
         self.apps = FakeAppAuthority(self.clock, self.faults)
+        self.graph = FakeGraph(self.clock, self.faults, self.apps)
+        self.claims = FakeClaimTable(self.faults)
         self._auth = auth
         self.app = self._built()
 
@@ -56,10 +60,11 @@ class FakeApplication:
         return work
 
     async def run(self, duration: timedelta) -> None:
-        """Let time pass, a tick each minute."""
+        """Let time pass, a tick each minute; those that would find nothing are left out."""
         end = self.clock() + duration
         while self.clock() < end:
-            self.clock.advance(min(TICK, end - self.clock()))
+            wait = max(self.due.readable_from(end) - self.clock(), TICK)
+            self.clock.advance(min(-(-wait // TICK) * TICK, end - self.clock()))
             await self.tick()
 
     def _built(self) -> Application:
@@ -74,6 +79,8 @@ class FakeApplication:
             vault=self.vault,
             entra=self.entra,
             apps=self.apps,
+            graph=self.graph,
+            claims=self.claims,
             clock=self.clock,
             auth=self._auth,
         )

@@ -31,11 +31,20 @@ class FakeDueTable:
         """The hints of one connection, soonest first, past the faults."""
         return [row for row in self.all() if row.connection_id == connection_id]
 
+    def readable_from(self, otherwise: datetime) -> datetime:
+        """When the first hint can be read, past the faults."""
+        return min((moment for _, moment in self._rows.values()), default=otherwise)
+
     async def put(self, org_id: str, connection_id: str, hint: DueHint) -> None:
         """See `DueTable`."""
         async with self._faults.call("due.put"):
             row = DueRow(org_id, connection_id, hint, sent=0, written_at=self._clock(), etag=self._etag())
             self._rows[_key(org_id, connection_id, hint)] = (row, hint.at)
+
+    async def has(self, org_id: str, connection_id: str, hint: DueHint) -> bool:
+        """See `DueTable`."""
+        async with self._faults.call("due.has"):
+            return _key(org_id, connection_id, hint) in self._rows
 
     async def remove(self, org_id: str, connection_id: str, hint: DueHint) -> None:
         """See `DueTable`."""

@@ -72,6 +72,11 @@ class FakeEntra:
         self._codes[code] = _Code(account, redirect_uri, verifier)
         return code
 
+    def knows(self, refresh_token: str) -> bool:
+        """Whether the token would be accepted now."""
+        account = self._refresh_tokens.get(refresh_token)
+        return account is not None and account not in self._refused
+
     def revoke(self, account: Account, refusal: Refusal | None = None) -> None:
         """Refuse the account's grants, those already made included, from now on."""
         self._refused[account] = refusal or Refusal("invalid_grant", 50173)

@@ -53,6 +53,11 @@ class Faults:
         self.calls: list[str] = []
         self._plans: list[_Plan] = []
         self._dead = False
+        self._repeat: int | None = None
+        self.watch: Callable[[], None] | None = None
+        """Called before every call: what must hold at each moment is checked here."""
+        self.gate: Callable[[], Awaitable[None]] | None = None
+        """Awaited before every call: who may go on is decided here."""
         self._delay = 0.0
         self._jitter = random.Random(1)  # noqa: S311 -- the same at every run
 
@@ -71,9 +76,14 @@ class Faults:
         """The same, once the call has acted: its answer, good or bad, is lost."""
         self._plans.append(_Plan(_When.AFTER, pattern, effect, nth - 1, times))
 
+    def again(self, *, nth: int) -> None:
+        """Let the client send the `nth` call from now twice: it acted, its first answer was lost, the second came."""
+        self._repeat = len(self.calls) + nth
+
     def clear(self) -> None:
         """Behave from now on."""
         self._plans.clear()
+        self._repeat = None
 
     def restart(self) -> None:
         """A new process after a crash: calls work again, and nothing that was planned for the old one is left."""
@@ -81,14 +91,19 @@ class Faults:
         self._dead = False
 
     @asynccontextmanager
-    async def call(self, name: str) -> AsyncIterator[None]:
-        """Wrap what one call does to the fake's state."""
+    async def call(self, name: str) -> AsyncIterator[bool]:
+        """Wrap what one call does to the fake's state; True when it is sent twice, which few calls can tell."""
         self._check_alive()
+        if self.gate is not None:
+            await self.gate()
+        if self.watch is not None:
+            self.watch()
         self.calls.append(name)
+        repeated = self._repeat == len(self.calls)
         await asyncio.sleep(self._delay * self._jitter.uniform(0.75, 1.25))  # a real call lets others run
         await self._meet(_When.BEFORE, name)
         try:
-            yield
+            yield repeated
         finally:
             await self._meet(_When.AFTER, name)
 

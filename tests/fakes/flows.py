@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
 
 from shared.services.ports import Attempt, Link
@@ -35,6 +36,16 @@ class FakeFlowTable:
             link = self.links.get(flow_id)
             if link is not None and link.state != "succeeded":
                 self.links[flow_id] = replace(link, state=state, message=message, etag=self._etag())
+
+    async def remove_expired(self, before: datetime, *, limit: int) -> int:
+        """See `FlowTable`."""
+        async with self._faults.call("flows.remove_expired"):
+            links = [key for key, link in self.links.items() if link.expires_at < before][:limit]
+            attempts = [key for key, attempt in self.attempts.items() if attempt.expires_at < before]
+            attempts = attempts[: limit - len(links)]
+            self.links = {key: link for key, link in self.links.items() if key not in links}
+            self.attempts = {key: attempt for key, attempt in self.attempts.items() if key not in attempts}
+            return len(links) + len(attempts)
 
     async def put_attempt(self, attempt: Attempt) -> None:
         """See `FlowTable`."""

@@ -93,6 +93,14 @@ class FakeConnectionTable:
             rows = self._partitions.rows(org_id)
             return next((row.id for row in rows if row.idempotency is not None and row.idempotency.key == key), None)
 
+    async def scan(self, *, after: str | None, limit: int) -> tuple[Sequence[Stored], str | None]:
+        """See `ConnectionTable`."""
+        async with self._faults.call("connections.scan"):
+            places = sorted(f"{org_id} {connection_id}" for org_id, connection_id in self._partitions.documents)
+            found = [place for place in places if place > (after or "")][:limit]
+            rows = [self._partitions.read(*place.split(" ")) for place in found]
+            return [row for row in rows if row is not None], found[-1] if len(found) == limit else None
+
     async def insert(self, row: Row) -> Stored:
         """See `ConnectionTable`."""
         async with self._faults.call("connections.insert"):
@@ -153,7 +161,7 @@ def _place(row: Row) -> str:
 
 def _page(rows: dict[str, Row], after: str | None, limit: int) -> Page:
     places = [place for place in sorted(rows) if place > (after or "")]
-    items = [Listed(rows[place].connection, rows[place].project_restricted) for place in places[:limit]]
+    items = [Listed(rows[place].connection, rows[place].project_restricted, place) for place in places[:limit]]
     return Page(items, places[limit - 1] if len(places) > limit else None)
 
 

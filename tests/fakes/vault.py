@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 
 from shared.domain.errors import NotFound, UpstreamError
@@ -19,8 +18,6 @@ class Version:
     id: str
     value: str
     tags: Mapping[str, str]
-    created: datetime
-    """Whole seconds, as the service tells it."""
     enabled: bool = True
 
 
@@ -42,13 +39,17 @@ class FakeVault:
 
     async def put(self, name: str, value: str, *, tags: Mapping[str, str]) -> StoredVersion:
         """See `Vault`."""
-        async with self._faults.call("vault.put"):
+        async with self._faults.call("vault.put") as repeated:
             if name in self.deleted:
                 raise UpstreamError("Key Vault")  # 409 ObjectIsDeletedButRecoverable
-            version_id = f"{self._url}/secrets/{name}/{next(self._numbers):032x}"
-            created = self._clock().replace(microsecond=0)
-            self.secrets.setdefault(name, []).append(Version(version_id, value, dict(tags), created))
-            return StoredVersion(version_id)
+            if repeated:  # each request that acts makes a version
+                self._add(name, value, tags)
+            return StoredVersion(self._add(name, value, tags), maybe_repeated=repeated)
+
+    def _add(self, name: str, value: str, tags: Mapping[str, str]) -> str:
+        version_id = f"{self._url}/secrets/{name}/{next(self._numbers):032x}"
+        self.secrets.setdefault(name, []).append(Version(version_id, value, dict(tags)))
+        return version_id
 
     async def get(self, version_id: str) -> str:
         """See `Vault`."""

@@ -42,6 +42,8 @@ EXPECTED: list[tuple[str, str, tuple[str, ...], str]] = [
     ("work_advance", "queueTrigger", (), "work"),
     ("work_poison", "queueTrigger", (), "work-poison"),
     ("work_tick", "timerTrigger", (), "%WORK_SCHEDULE%"),
+    ("work_upkeep", "timerTrigger", (), "%UPKEEP_SCHEDULE%"),
+    ("work_upkeep_page", "queueTrigger", (), "upkeep"),
 ]
 """In order of name. Without methods a route takes them all."""
 
@@ -90,11 +92,11 @@ def test_every_queue_and_output_uses_the_storage_of_the_host() -> None:
     bindings = [binding.get_dict_repr() for function in FUNCTIONS for binding in function.get_bindings()]
     queues = [binding for binding in bindings if str(binding["type"]).startswith("queue")]
     assert {binding["connection"] for binding in queues} == {"AzureWebJobsStorage"}
-    assert {binding["queueName"] for binding in queues} == {"work", "work-poison"}
+    assert {binding["queueName"] for binding in queues} == {"work", "work-poison", "upkeep"}
     outputs = [binding for binding in queues if binding["type"] == "queue"]
-    assert {binding["queueName"] for binding in outputs} == {"work"}
+    assert {binding["queueName"] for binding in outputs} == {"work", "upkeep"}
 
 
-def test_the_timer_does_not_run_at_start_and_remembers_missed_ticks() -> None:
-    (timer,) = [trigger(function) for function in FUNCTIONS if trigger(function)["type"] == "timerTrigger"]
-    assert (timer["runOnStartup"], timer["useMonitor"]) == (False, True)
+def test_no_timer_runs_at_start_and_each_remembers_missed_ticks() -> None:
+    timers = [trigger(function) for function in FUNCTIONS if trigger(function)["type"] == "timerTrigger"]
+    assert {(timer["runOnStartup"], timer["useMonitor"]) for timer in timers} == {(False, True)}

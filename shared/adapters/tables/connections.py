@@ -47,6 +47,29 @@ class AzureConnectionTable:
         entity = await self._entity(org_id, keys.idempotency(key))
         return None if entity is None else str(entity["connectionId"])
 
+    async def scan(self, *, after: str | None, limit: int) -> tuple[Sequence[Stored], str | None]:
+        """See `ConnectionTable`. A place is a partition and a row key; the service keeps both in order."""
+        partition, _, key = (after or "").partition(" ")
+        low, high = keys.connection_range()
+        query = (
+            "RowKey gt @low and RowKey lt @high and "
+            "(PartitionKey gt @partition or (PartitionKey eq @partition and RowKey gt @key ))"
+        )
+        found: list[Any] = []
+        with translated(SERVICE):
+            entities = self._client.query_entities(
+                query,
+                parameters={"low": low, "high": high, "partition": partition, "key": key},
+                results_per_page=limit,
+            )
+            async for entity in entities:
+                found.append(entity)
+                if len(found) == limit:
+                    break
+        rows = [Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"])) for entity in found]
+        last = found[-1] if len(found) == limit else None
+        return rows, f"{last['PartitionKey']} {last['RowKey']}" if last else None
+
     async def insert(self, row: Row) -> Stored:
         """See `ConnectionTable`.
 
@@ -205,7 +228,7 @@ def _place(entity: Any) -> str:
 def _page(found: Sequence[tuple[str, Any]], limit: int) -> Page:
     """Up to `limit` of what was found, each under its place in the list."""
     items = [
-        Listed(Connection.model_validate_json(entity["copy"]), bool(entity["restricted"]))
-        for _, entity in found[:limit]
+        Listed(Connection.model_validate_json(entity["copy"]), bool(entity["restricted"]), place)
+        for place, entity in found[:limit]
     ]
     return Page(items, found[limit - 1][0] if len(found) > limit else None)

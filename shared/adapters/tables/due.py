@@ -46,6 +46,15 @@ class AzureDueTable:
         with translated(SERVICE):
             await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
 
+    async def has(self, org_id: str, connection_id: str, hint: DueHint) -> bool:
+        """See `DueTable`."""
+        with translated(SERVICE):
+            try:
+                await self._client.get_entity(*keys.due(org_id, connection_id, hint), select=["nonce"])
+            except ResourceNotFoundError:
+                return False
+        return True
+
     async def remove(self, org_id: str, connection_id: str, hint: DueHint) -> None:
         """See `DueTable`."""
         partition, row = keys.due(org_id, connection_id, hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -82,6 +83,23 @@ class AzureFlowTable:
                 except (ResourceModifiedError, ResourceNotFoundError):
                     continue
             return
+
+    async def remove_expired(self, before: datetime, *, limit: int) -> int:
+        """See `FlowTable`."""
+        removed = 0
+        with translated(SERVICE):
+            entities = self._client.query_entities(
+                "expiresAt lt @before",
+                parameters={"before": before},
+                select=["PartitionKey", "RowKey"],
+                results_per_page=min(limit, 1000),
+            )
+            async for entity in entities:
+                if removed == limit:
+                    break
+                await self._client.delete_entity(entity["PartitionKey"], entity["RowKey"])
+                removed += 1
+        return removed
 
     async def put_attempt(self, attempt: Attempt) -> None:
         """See `FlowTable`."""

@@ -46,6 +46,11 @@ def connection(connection_id: str) -> str:
     return f"c!{safe(connection_id)}"
 
 
+def connection_range() -> tuple[str, str]:
+    """The half-open range of row keys of all connections of an organisation."""
+    return "c!", f"c{AFTER_BANG}"
+
+
 def project(project_id: str) -> str:
     """A project."""
     return f"j!{safe(project_id)}"

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from shared.services.ports.claims import Claim, ClaimTable
 from shared.services.ports.connections import ConnectionTable, Listed, Page, Stored
 from shared.services.ports.due import DueRow, DueTable
-from shared.services.ports.entra import AppAuthority, AppToken, Authorization, Entra, Grant
+from shared.services.ports.entra import AppAuthority, AppToken, Audience, Authorization, Entra, Grant
 from shared.services.ports.flows import Attempt, FlowTable, Link
+from shared.services.ports.graph import Graph, GraphSession, ListedPassword, NewPassword, Registration
 from shared.services.ports.projects import ProjectTable
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
 from shared.services.ports.vault import StoredVersion, Vault
@@ -23,8 +25,11 @@ __all__ = [
     "AppAuthority",
     "AppToken",
     "Attempt",
+    "Audience",
     "AuditTrail",
     "Authorization",
+    "Claim",
+    "ClaimTable",
     "Clock",
     "ConnectionTable",
     "DueRow",
@@ -32,11 +37,16 @@ __all__ = [
     "Entra",
     "FlowTable",
     "Grant",
+    "Graph",
+    "GraphSession",
     "Link",
     "Listed",
+    "ListedPassword",
+    "NewPassword",
     "Page",
     "ProjectTable",
     "RecordPage",
+    "Registration",
     "RotationHistory",
     "Stored",
     "StoredVersion",

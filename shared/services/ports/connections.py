@@ -23,6 +23,8 @@ class Listed:
 
     connection: Connection
     project_restricted: bool
+    place: str
+    """Where it stands in this list: `after` it comes the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class ConnectionTable(Protocol):
 
     async def remove(self, before: Stored) -> None:
         """Remove the row if it is still `before`; removing what is gone is done. Raises `ConcurrentChange`."""
+
+    async def scan(self, *, after: str | None, limit: int) -> tuple[Sequence[Stored], str | None]:
+        """The rows of every organisation, whatever their lifecycle, and the place after which the next part begins."""
 
     async def page(self, org_id: str, project_id: str | None, *, after: str | None, limit: int) -> Page:
         """Visible connections ordered by name: one range scan. All of the organisation's without `project_id`."""

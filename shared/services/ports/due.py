@@ -29,6 +29,9 @@ class DueTable(Protocol):
     async def put(self, org_id: str, connection_id: str, hint: DueHint) -> None:
         """Write the hint; it is read from its time on."""
 
+    async def has(self, org_id: str, connection_id: str, hint: DueHint) -> bool:
+        """Whether the hint is there."""
+
     async def remove(self, org_id: str, connection_id: str, hint: DueHint) -> None:
         """Remove the hint; removing what is gone is done."""
 

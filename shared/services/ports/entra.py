@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from shared.domain.credential import AppCredential
@@ -57,8 +58,15 @@ class Entra(Protocol):
         """The id of the tenant that verified `domain`. Raises `BadRequest` when there is none."""
 
 
+class Audience(StrEnum):
+    """What an app's token is for."""
+
+    VAULT = "vault"
+    GRAPH = "graph"
+
+
 class AppAuthority(Protocol):
     """Entra, where an app signs in as itself. A refusal for good is `GrantRefused`; a passing one `UpstreamError`."""
 
-    async def app_token(self, credential: AppCredential) -> AppToken:
-        """A Key Vault token fetched just now with exactly this credential, never one from a cache."""
+    async def app_token(self, credential: AppCredential, audience: Audience = Audience.VAULT) -> AppToken:
+        """A token fetched just now with exactly this credential, never one from a cache."""

@@ -52,6 +52,9 @@ class FlowTable(Protocol):
     async def settle_link(self, flow_id: str, state: str, message: str | None) -> None:
         """Record an outcome. Success is never overwritten by failure."""
 
+    async def remove_expired(self, before: datetime, *, limit: int) -> int:
+        """Remove up to `limit` links and attempts that expired before that time; how many there were."""
+
     async def put_attempt(self, attempt: Attempt) -> None:
         """Write a new attempt."""
 

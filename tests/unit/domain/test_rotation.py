@@ -98,6 +98,8 @@ def test_each_run_leaves_one_record_under_its_own_id_and_an_audit_line() -> None
         "outcome": "failed",
         "message": "It was refused",
         "attempts": 3,
+        "keyId": None,
+        "formerKeyId": None,
     }
     assert (line.kind, line.body["action"], line.body["outcome"]) == ("audit", "rotation.run", "failure")
     assert (line.body["reason"], line.body["connectionId"]) == ("It was refused", row.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.connection import LONGEST_RUN
-from shared.domain.errors import NotFound, UpstreamUnavailable
+from shared.domain.errors import ConcurrentChange, NotFound, UpstreamUnavailable
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.unit.services.world import CALLER, MINUTE, MONTHLY, ORG, created, delete, rotate, row_of, wish
@@ -80,3 +80,16 @@ async def test_a_deletion_during_a_rotation_takes_the_new_version_with_it(world:
     await world.run(LONGEST_RUN + MINUTE)
     assert world.vault.readable() == {}
     assert world.connections.row(ORG, connection.id) is None
+
+
+async def test_a_deletion_that_won_unseen_is_a_success(world: FakeApplication) -> None:
+    connection = await created(world)
+
+    async def another_writes_before_we_look() -> None:
+        stored = await world.connections.get(ORG, connection.id)
+        assert stored is not None
+        await world.connections.replace(stored, stored.row.having(write_id="another's"))
+        raise ConcurrentChange
+
+    world.faults.after("connections.replace", another_writes_before_we_look)
+    assert (await delete(world, connection.id)).id == connection.id

@@ -95,3 +95,19 @@ async def test_another_organisation_sees_nothing(world: FakeApplication) -> None
         await world.app.projects.get(STRANGER, project.id)
     with pytest.raises(NotFound):
         await world.app.connections.get(STRANGER, connection.id)
+
+
+async def test_a_page_never_points_at_what_the_caller_may_not_know_of(world: FakeApplication) -> None:
+    hidden = await create_project(world, callers=(CALLER.object_id,))
+    for name in ("b-secret", "c-secret", "e-secret"):
+        await created(world, wish(name, project_id=hidden.id))
+    for name in ("a", "d"):
+        await created(world, wish(name))
+    found, place = [], None
+    while True:
+        items, place = await world.app.connections.page(OTHER_CALLER, None, after=place, limit=1)
+        found += [item.name for item in items]
+        assert "secret" not in str(place)
+        if place is None:
+            break
+    assert found == ["a", "d"]

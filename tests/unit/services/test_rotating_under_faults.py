@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.connection import LONGEST_RUN, Health, RotationStatus
-from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
+from shared.domain.errors import ConcurrentChange, UpstreamTimeout, UpstreamUnavailable
 from shared.domain.owed import Action
 from shared.domain.rotation import LEASE
 from tests.fakes.application import FakeApplication
@@ -234,3 +234,19 @@ async def test_a_worker_that_meets_another_write_reads_again_and_goes_on(world: 
     await world.app.advance(ORG, connection.id)
     assert outcomes(world, connection.id) == ["success"]
     assert row_of(world, connection.id).connection.description == "edited meanwhile"
+
+
+async def test_a_promotion_that_won_unseen_is_not_undone_by_a_third_writer(world: FakeApplication) -> None:
+    connection = await requested(world)
+
+    async def another_writes_before_we_look() -> None:
+        stored = await world.connections.get(ORG, connection.id)
+        assert stored is not None
+        await world.connections.replace(stored, stored.row.having(write_id="another's"))
+        raise ConcurrentChange
+
+    world.faults.after("connections.replace", another_writes_before_we_look, nth=2)
+    await world.app.advance(ORG, connection.id)
+    await world.run(20 * MINUTE)
+    active_credential(world, connection.id)
+    assert outcomes(world, connection.id) == ["success"]

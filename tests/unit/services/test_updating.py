@@ -13,6 +13,7 @@ from shared.domain.credential import Federated
 from shared.domain.editing import RotationEdit
 from shared.domain.errors import (
     BadRequest,
+    ConcurrentChange,
     Conflict,
     GrantRefused,
     NameTaken,
@@ -214,6 +215,49 @@ async def test_an_update_during_a_rotation_does_not_cost_the_rotation(world: Fak
     row = row_of(world, made.id)
     assert (row.connection.name, row.run) == ("renamed", None)
     assert world.faults.calls.count("entra.refresh") == 1
+
+
+async def test_a_write_that_won_unseen_is_not_undone_by_a_third_writer(world: FakeApplication) -> None:
+    register(world, "first", "second")
+    made = await app_connection(world)
+
+    async def another_writes_before_we_look() -> None:
+        stored = await world.connections.get(ORG, made.id)
+        assert stored is not None
+        await world.connections.replace(stored, stored.row.having(write_id="another's"))
+        raise ConcurrentChange
+
+    world.faults.after("connections.replace", another_writes_before_we_look, nth=2)
+    changed = await update(world, made.id, secret("second"))
+    assert changed.credentials_hash != made.credentials_hash
+    (value,) = await readable(world, made.id)
+    assert "second" in value
+
+
+async def test_a_name_in_use_is_told_before_a_credential_is_proven(world: FakeApplication) -> None:
+    register(world, "first", "second")
+    await created(world, wish("taken"))
+    made = await app_connection(world)
+    calls = world.faults.calls.count("apps.app_token")
+    with pytest.raises(NameTaken):
+        await update(world, made.id, secret("second"), name="taken")
+    assert world.faults.calls.count("apps.app_token") == calls
+
+
+async def test_of_two_secrets_on_their_way_the_one_that_lost_is_swept(world: FakeApplication) -> None:
+    register(world, "first", "second", "third")
+    made = await app_connection(world)
+
+    async def another_wins() -> None:
+        await update(world, made.id, secret("second"))
+        raise UpstreamTimeout("Key Vault")
+
+    world.faults.after("vault.put", another_wins)
+    with pytest.raises(UpstreamTimeout):
+        await update(world, made.id, secret("third"))
+    await world.run(LONGEST_RUN + 10 * MINUTE)
+    (value,) = await readable(world, made.id)
+    assert "second" in value
 
 
 async def test_a_deletion_during_an_update_wins(world: FakeApplication) -> None:

@@ -275,7 +275,7 @@ async def test_a_certificate_too_large_for_key_vault_is_422_before_anybody_is_as
     assert api.world.faults.calls == []
 
 
-@pytest.mark.parametrize("method", ["client-secret", "certificate", "federated"])
+@pytest.mark.parametrize("method", ["certificate", "federated"])
 async def test_rotation_is_refused_for_the_methods_that_have_none(api: Api, method: str) -> None:
     sent = credentials(method, clientSecretKeyId=KEY_ID)
     body = create(method, isAutoRotationEnabled=True, rotation=ROTATION, credentials=sent)

@@ -15,6 +15,7 @@ from shared.domain.errors import (
     BadRequest,
     ConcurrentChange,
     Conflict,
+    DirectoryRefused,
     GrantRefused,
     NameTaken,
     NotFound,
@@ -38,6 +39,7 @@ from tests.unit.web.requests import answer
 EXAMPLES: list[tuple[ProductError, int, str]] = [
     (ValidationFailed([Problem("custom", ("a",), "x")]), 422, "ValidationFailure"),
     (BadRequest("x"), 400, "BadRequest"),
+    (DirectoryRefused("x"), 400, "BadRequest"),
     (GrantRefused(Refusal(error="invalid_grant"), "x"), 400, "BadRequest"),
     (Unauthorized("x"), 401, "UnauthorizedError"),
     (PermissionDenied("x"), 403, "PermissionDenied"),

@@ -1,0 +1,114 @@
+"""Letting this service rotate an app's passwords: one connection an app, from a password that is the app's."""
+
+from __future__ import annotations
+
+import logging
+
+from shared.domain.connection import LONGEST_RUN, Lifecycle, Row
+from shared.domain.creation import Enrolled
+from shared.domain.credential import ClientSecret, Method
+from shared.domain.errors import BadRequest, DirectoryRefused, UpstreamError
+from shared.domain.graph_errors import HOME_TENANT
+from shared.services.ports import Claim, ClaimTable, Clock, Graph
+from shared.services.rows import Rows
+
+log = logging.getLogger(__name__)
+
+KEY_ID_REQUIRED = "Client Secret Key ID is required when enabling credential rotation."
+HINT_CHARS = 3
+"""Graph lists the first three characters of each secret."""
+
+
+class Claims:
+    """Which connection rotates which app. A claim counts only while its connection's row bears it out."""
+
+    def __init__(self, *, table: ClaimTable, rows: Rows, clock: Clock) -> None:
+        self._table = table
+        self._rows = rows
+        self._clock = clock
+
+    async def ensure(self, org_id: str, connection_id: str, credential: ClientSecret) -> None:
+        """Hold the claim on the credential's app. Raises `BadRequest` when another connection does."""
+        claim = Claim(credential.tenant_id, credential.client_id, org_id, connection_id, self._clock())
+        standing = await self._table.take(claim)
+        if standing.connection_id == connection_id:
+            return
+        holder = await self._holder(standing)
+        if holder is None and await self._table.take_over(standing, claim):
+            return
+        named = f' "{holder.connection.name}"' if holder is not None and _may_be_named(holder, org_id) else ""
+        raise BadRequest(
+            f"Another App Connection{named} rotates the client secrets of this app already; two would revoke each "
+            "other's. Switch rotation off there, or use an app registration of its own."
+        )
+
+    async def release(self, row: Row, *, now: Row | None = None) -> None:
+        """Give up the claim that `row` had, unless it still has it `now`. What a fault leaves counts for nothing."""
+        credentials = row.connection.credentials
+        if row.connection.method is not Method.CLIENT_SECRET or not credentials:
+            return
+        tenant_id, client_id = credentials["tenantId"], credentials["clientId"]
+        if now is not None and _bears_out(now, tenant_id, client_id):
+            return
+        try:
+            await self._table.release(tenant_id, client_id, row.id)
+        except UpstreamError as fault:
+            log.warning("claim.left connectionId=%s reason=%s", row.id, fault.code)
+
+    async def _holder(self, standing: Claim) -> Row | None:
+        """The row that bears the claim out; None when there is none and whoever claimed must be gone."""
+        stored = await self._rows.read(standing.org_id, standing.connection_id)
+        if stored is not None and _bears_out(stored.row, standing.tenant_id, standing.client_id):
+            return stored.row
+        if stored is not None and self._clock() < standing.claimed_at + LONGEST_RUN:
+            return stored.row  # it may be about to
+        return None
+
+
+class Enrolment:
+    """Checks, before rotation is enabled, that it will work."""
+
+    def __init__(self, *, claims: Claims, graph: Graph, own_apps: frozenset[str]) -> None:
+        self._claims = claims
+        self._graph = graph
+        self._own_apps = own_apps
+
+    async def enrol(self, org_id: str, connection_id: str, credential: ClientSecret, key_id: str | None) -> Enrolled:
+        """The app that may be managed from now on. Raises `BadRequest` that says what stands in the way."""
+        if credential.client_id in self._own_apps:
+            raise BadRequest("This service does not manage the secrets of its own app registrations")
+        if key_id is None:
+            raise BadRequest(KEY_ID_REQUIRED)
+        await self._claims.ensure(org_id, connection_id, credential)
+        session = await self._graph.sign_in(credential)
+        app = await session.registration()
+        if app is None:
+            raise DirectoryRefused(HOME_TENANT)
+        password = next((password for password in app.passwords if password.key_id == key_id), None)
+        if password is None:
+            raise BadRequest(
+                "The Client Secret Key ID is not among the client secrets of the app registration. Copy the Secret ID "
+                "of the client secret that you submit."
+            )
+        if password.hint != credential.client_secret[:HINT_CHARS]:
+            raise BadRequest(
+                "The Client Secret Key ID belongs to another client secret than the one submitted. Copy the Secret ID "
+                "of the client secret that you submit."
+            )
+        return Enrolled(object_id=app.object_id, key_id=key_id)
+
+
+def _bears_out(row: Row, tenant_id: str, client_id: str) -> bool:
+    """Whether the row rotates that app."""
+    credentials = row.connection.credentials
+    return (
+        row.lifecycle is Lifecycle.ACTIVE
+        and row.connection.method is Method.CLIENT_SECRET
+        and (credentials.get("tenantId"), credentials.get("clientId")) == (tenant_id, client_id)
+        and (row.connection.is_auto_rotation_enabled or row.run is not None)
+    )
+
+
+def _may_be_named(holder: Row, org_id: str) -> bool:
+    """Whether somebody of that organisation may know of the holder, whoever they are."""
+    return holder.org_id == org_id and not holder.project_restricted

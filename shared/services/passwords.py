@@ -1,0 +1,318 @@
+"""Rotating an app's own password through Microsoft Graph: issue, verify, promote, revoke.
+
+Graph is called as the connection's own app. Whatever dies whenever: the active credential works, and each password that
+was added is recorded, or found by its name and removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from shared.domain import debts, password_rotation, rotation
+from shared.domain.audit import SYSTEM
+from shared.domain.audit import Action as AuditAction
+from shared.domain.connection import Health, Lifecycle, Row
+from shared.domain.credential import ClientSecret
+from shared.domain.errors import (
+    BadRequest,
+    ConcurrentChange,
+    DirectoryRefused,
+    GrantRefused,
+    NotFound,
+    ProductError,
+    UpstreamError,
+)
+from shared.domain.graph_errors import HOME_TENANT
+from shared.domain.owed import Action
+from shared.domain.passwords import AppKey, Debt, Passwords, attempt_of, display_name
+from shared.domain.schedule import IntervalUnit, Trigger
+from shared.services.enrolment import HINT_CHARS, Claims
+from shared.services.ports import (
+    AppAuthority,
+    Clock,
+    Graph,
+    GraphSession,
+    ListedPassword,
+    NewPassword,
+    Registration,
+    Stored,
+    StoredVersion,
+    Vault,
+)
+from shared.services.rows import Rows
+
+log = logging.getLogger(__name__)
+
+UNUSABLE = "The stored client secret is missing from Key Vault or unreadable. Submit it again."
+NOT_ACCEPTED = "The new client secret was not accepted within 15 minutes; the present one stays in use"
+
+
+class PasswordRotation:
+    """Steps for `Advance`."""
+
+    def __init__(
+        self,
+        *,
+        rows: Rows,
+        vault: Vault,
+        apps: AppAuthority,
+        graph: Graph,
+        claims: Claims,
+        clock: Clock,
+        unit: IntervalUnit,
+        lease: timedelta = rotation.LEASE,
+    ) -> None:
+        self._rows = rows
+        self._vault = vault
+        self._apps = apps
+        self._graph = graph
+        self._claims = claims
+        self._clock = clock
+        self._unit = unit
+        self._lease = lease
+
+    async def issue(self, stored: Stored) -> None:
+        """One try at adding a password; a scheduled run is begun here."""
+        now = self._clock()
+        row = rotation.requested(stored.row, str(uuid.uuid4()), Trigger.SCHEDULED, now)
+        row = (await self._rows.save(stored, rotation.attempted(row, now, self._lease))).row
+        await self._or_fail(row, lambda: self._issue(row))
+
+    async def verify(self, stored: Stored) -> None:
+        """One look whether the new password works; the second success, later, promotes it."""
+        row = stored.row
+        await self._or_fail(row, lambda: self._verify(row))
+
+    async def _issue(self, row: Row) -> None:
+        credential = await self._secret(row.active_version)
+        await self._claims.ensure(row.org_id, row.id, credential)
+        session = await self._graph.sign_in(credential)
+        app = await session.registration()
+        if app is None:
+            raise DirectoryRefused(HOME_TENANT)
+        tried = password_rotation.known(row, app.object_id, _own_key(row, credential, app))
+        if app.holds_two and (row.debts or (row.passwords and row.passwords.inactive)):
+            await self._change(row, lambda present: password_rotation.making_room(present, self._clock()))
+            return
+        for stray in _strays(tried, app, before=row.attempts):
+            await session.remove_password(app.object_id, stray.key_id)
+        await self._add(tried, session, app.object_id, credential)
+
+    async def _add(self, tried: Row, session: GraphSession, object_id: str, credential: ClientSecret) -> None:
+        if tried.run is None:
+            raise ConcurrentChange
+        name = display_name(tried.id, tried.attempts, tried.run.id)
+        until = password_rotation.ends_at(tried, self._clock(), self._unit)
+        added = await session.add_password(object_id, display_name=name, ends_at=until)
+        version = None
+        try:
+            version = await self._store(tried, credential, added)
+            key = AppKey(key_id=added.key_id, version=version.id, ends_at=added.ends_at)
+            await self._record(tried, key, repeated=version.maybe_repeated)
+        except UpstreamError:
+            raise  # what was written is not known: the next attempt, or the sweep, finds what no row names
+        except Exception:  # it will not be promoted, for certain, and nobody else knows of it
+            await self._take_back(tried, session, object_id, added, version)
+            raise
+
+    async def _record(self, tried: Row, key: AppKey, *, repeated: bool) -> None:
+        """Write down that the password is there. Raises `ConcurrentChange` when this try is no longer the row's."""
+
+        def issued(row: Row) -> Row:
+            if row.passwords is not None and key.key_id in row.passwords.key_ids:
+                return row  # our own write won, its answer was lost, and somebody wrote since
+            if not rotation.is_same_try(row, tried):
+                raise ConcurrentChange
+            recognised = row if row.passwords is not None else row.having(passwords=tried.passwords)
+            return password_rotation.issued(recognised, key, self._clock(), repeated=repeated)
+
+        await self._rows.change(tried.org_id, tried.id, issued)
+
+    async def _store(self, row: Row, credential: ClientSecret, added: NewPassword) -> StoredVersion:
+        renewed = credential.model_copy(update={"client_secret": added.secret})
+        attempt = str(row.run.attempt) if row.run else ""
+        tags = {"connectionId": row.id, "keyId": added.key_id, "attempt": attempt}
+        return await self._vault.put(row.secret_name, renewed.model_dump_json(), tags=tags)
+
+    async def _take_back(
+        self, row: Row, session: GraphSession, object_id: str, added: NewPassword, version: StoredVersion | None
+    ) -> None:
+        try:
+            await session.remove_password(object_id, added.key_id)
+            if version is not None:
+                await self._vault.disable(version.id)
+        except ProductError as fault:
+            log.warning("rotation.password-left connectionId=%s keyId=%s reason=%s", row.id, added.key_id, fault.code)
+
+    async def _verify(self, row: Row) -> None:
+        pending = row.passwords.pending if row.passwords else None
+        if pending is None:
+            raise ConcurrentChange
+        credential = await self._secret(pending.key.version)
+        try:
+            await self._apps.app_token(credential)
+        except GrantRefused as refused:
+            if password_rotation.is_hopeless(row, self._clock()):
+                raise BadRequest(f"{NOT_ACCEPTED}. {refused.friendly}") from None
+            await self._change(row, lambda present: password_rotation.refused(present, self._clock()))
+        except UpstreamError:
+            if password_rotation.is_hopeless(row, self._clock()):
+                raise BadRequest(f"{NOT_ACCEPTED}.") from None
+            raise
+        else:
+            await self._change(row, lambda present: password_rotation.proven(present, self._clock(), unit=self._unit))
+
+    async def revoke(self, stored: Stored) -> None:
+        """Remove what is owed at one app: all that one secret signs in for."""
+        row = stored.row
+        auth = row.debts[0].auth_version
+        group = [debt for debt in row.debts if debt.auth_version == auth]
+        signing = auth or row.active_version
+        try:
+            session = await self._graph.sign_in(await self._secret(signing))
+        except (GrantRefused, NotFound, ValidationError) as refusal:
+            await self._without_way_in(stored, group, signing, refusal)
+            return
+        group.sort(key=lambda debt: debt.version == signing)  # the one that signs in goes last
+        paid: list[Debt] = []
+        try:
+            for debt in group:
+                await self._pay(row, session, debt)
+                paid.append(debt)
+        except DirectoryRefused as refusal:
+            await self._given_up_or_later(stored, [debt for debt in group if debt not in paid], refusal)
+        finally:
+            if paid:
+                await self._settle(row, paid)
+
+    async def _pay(self, row: Row, session: GraphSession, debt: Debt) -> None:
+        if debt.key_id is not None:
+            await session.remove_password(debt.object_id, debt.key_id)
+            return
+        app = await session.registration()
+        for stray in _strays(row, app, before=row.attempts + 1) if app else ():
+            await session.remove_password(app.object_id if app else "", stray.key_id)
+
+    async def _without_way_in(self, stored: Stored, group: list[Debt], signing: str | None, refusal: Exception) -> None:
+        """The secret does not sign in any more. Once it went itself, after all others, that is the end of it."""
+        resumed = isinstance(refusal, GrantRefused) and any(debt.version == signing for debt in group)
+        if resumed:
+            await self._settle(stored.row, group)
+            return
+        await self._given_up_or_later(stored, group, refusal)
+
+    async def _given_up_or_later(self, stored: Stored, group: list[Debt], refusal: Exception) -> None:
+        """After a week nobody can be waited for: say which passwords are left, and until when they are good."""
+        row, now = stored.row, self._clock()
+        is_former_app = row.lifecycle is Lifecycle.DELETING or all(debt.auth_version for debt in group)
+        if not is_former_app or now < min(debt.since for debt in group) + debts.PATIENCE:
+            raise UpstreamError("Microsoft Entra ID", "The app's client secrets cannot be removed yet") from refusal
+        left = ", ".join(f"{debt.key_id} (ends {debt.ends_at:%Y-%m-%d})" for debt in group if debt.ends_at)
+        log.error("rotation.passwords-left connectionId=%s keys=%s", row.id, left)
+
+        def edit(present: Row) -> Row:
+            line = present.line(AuditAction.PASSWORDS_LEFT, SYSTEM, now, reason=f"Could not be removed: {left}")
+            return debts.settled(present, group).released(Action.REVOKE).recording(line)
+
+        await self._rows.change(row.org_id, row.id, edit)
+
+    async def _settle(self, row: Row, paid: list[Debt]) -> None:
+        await self._rows.change(
+            row.org_id, row.id, lambda present: debts.settled(present, paid).released(Action.REVOKE)
+        )
+        log.info("rotation.revoked orgId=%s connectionId=%s keyIds=%s", row.org_id, row.id, [d.key_id for d in paid])
+
+    async def sweep(self, stored: Stored) -> None:
+        """Remove the passwords with our names that the row does not know."""
+        await self.remove_strays(stored)
+        done = stored.row.having(sweep_passwords_at=None).released(Action.SWEEP_PASSWORDS)
+        await self._rows.save(stored, done)
+
+    async def remove_strays(self, stored: Stored) -> int:
+        """The same, and how many there were; none while a run is under way, whose own try sees to it.
+
+        Whoever adds a password has written the row first. So the row is read again after the listing: unchanged, it
+        proves that none of the list can still be promoted.
+        """
+        row = stored.row
+        if row.run is not None or row.active_version is None:
+            return 0
+        try:
+            session = await self._graph.sign_in(await self._secret(row.active_version))
+            app = await session.registration()
+            strays = _strays(row, app, before=row.attempts + 1) if app else []
+            present = await self._rows.read(row.org_id, row.id) if strays else stored
+            if present is None or present.etag != stored.etag:
+                raise ConcurrentChange
+            for stray in strays:
+                await session.remove_password(app.object_id if app else "", stray.key_id)
+        except (BadRequest, NotFound, ValidationError) as refusal:
+            log.warning("rotation.strays-not-swept connectionId=%s reason=%s", row.id, type(refusal).__name__)
+            return 0
+        return len(strays)
+
+    async def _secret(self, version: str | None) -> ClientSecret:
+        if version is None:
+            raise NotFound("no credential")
+        return ClientSecret.model_validate_json(await self._vault.get(version))
+
+    async def _or_fail(self, row: Row, act: Callable[[], Awaitable[None]]) -> None:
+        """Do it, or end the run with the reason. The active credential stays as it is."""
+        try:
+            await act()
+        except GrantRefused as refused:
+            await self._fail(row, refused.friendly)
+        except BadRequest as refusal:
+            await self._fail(row, refusal.message)
+        except (NotFound, ValidationError):  # the text of the latter could quote what it could not read
+            await self._fail(row, UNUSABLE)
+
+    async def _fail(self, tried: Row, reason: str) -> None:
+        log.warning("rotation.failed orgId=%s connectionId=%s reason=%s", tried.org_id, tried.id, reason)
+        await self._change(
+            tried,
+            lambda row: rotation.failed(row, reason, state=Health.DEGRADED, now=self._clock(), unit=self._unit),
+        )
+
+    async def _change(self, tried: Row, edit: Callable[[Row], Row]) -> None:
+        """Apply `edit` to the newest row, if that has the same try of the same password under way."""
+
+        def same(row: Row) -> Row:
+            if not rotation.is_same_try(row, tried) or _pending_key(row) != _pending_key(tried):
+                raise ConcurrentChange
+            return edit(row)
+
+        await self._rows.change(tried.org_id, tried.id, same)
+
+
+def _own_key(row: Row, credential: ClientSecret, app: Registration) -> AppKey | None:
+    """The user's own password in the registration, if they told its key id and it is the one in use."""
+    for password in app.passwords:
+        if password.key_id == row.secret_key_id and password.hint == credential.client_secret[:HINT_CHARS]:
+            return AppKey(key_id=password.key_id, version=row.active_version or "", issued=False)
+    return None
+
+
+def _strays(row: Row, app: Registration, *, before: int) -> list[ListedPassword]:
+    """Passwords of this connection's attempts `before` that one, which stand nowhere in the row.
+
+    A later attempt's is another worker's, and may be in use by now.
+    """
+    recorded = {debt.key_id for debt in row.debts} | (row.passwords or Passwords(object_id="")).key_ids
+    return [
+        password
+        for password in app.passwords
+        if password.key_id not in recorded
+        and (attempt := attempt_of(password.display_name, row.id)) is not None
+        and attempt < before
+    ]
+
+
+def _pending_key(row: Row) -> str | None:
+    pending = row.passwords.pending if row.passwords else None
+    return pending.key.key_id if pending else None

@@ -1,0 +1,109 @@
+"""The daily round: every row is looked at once, and what nothing else would ever notice is put right.
+
+It goes page by page, each page a message of its own, so that a round is resumed where a process died.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from pydantic import Field
+
+from shared.domain.credential import Method
+from shared.domain.errors import ConcurrentChange, UpstreamError
+from shared.domain.model import Record
+from shared.domain.owed import next_owed
+from shared.services.advance import Advance
+from shared.services.passwords import PasswordRotation
+from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+GRACE = timedelta(days=1)
+"""How long expired links stay, so that whoever opens one is told that it expired."""
+MAX_EXPIRED = 1000
+
+
+class Round(Record):
+    """How far a round came, and what it found."""
+
+    place: str | None = None
+    """None at the beginning, and at the end with `done`."""
+    done: bool = False
+    rows: int = 0
+    hints_restored: int = 0
+    """Rows that owed something and that the timer would not have found."""
+    advanced: int = 0
+    """Rows that owed something by now."""
+    passwords_removed: int = 0
+    """App passwords with our names that no row knew."""
+    flows_removed: int = Field(default=0)
+    """Expired connect links and attempts."""
+    failed: int = 0
+    """Rows that could not be looked at; the next round tries again."""
+
+
+class Upkeep:
+    """`await upkeep(round)`: one page further."""
+
+    def __init__(
+        self,
+        *,
+        connections: ConnectionTable,
+        due: DueTable,
+        flows: FlowTable,
+        advance: Advance,
+        passwords: PasswordRotation,
+        clock: Clock,
+    ) -> None:
+        self._connections = connections
+        self._due = due
+        self._flows = flows
+        self._advance = advance
+        self._passwords = passwords
+        self._clock = clock
+
+    async def __call__(self, so_far: Round) -> Round:
+        """The round after one more page. A page done twice finds nothing the second time."""
+        changes: dict[str, object] = {}
+        if so_far.place is None:
+            expired = await self._flows.remove_expired(self._clock() - GRACE, limit=MAX_EXPIRED)
+            changes["flows_removed"] = so_far.flows_removed + expired
+        rows, place = await self._connections.scan(after=so_far.place, limit=PAGE)
+        found = so_far.model_copy(update={**changes, "place": place, "done": place is None})
+        for stored in rows:
+            found = await self._looked_at(stored, found)
+        log.info("upkeep.page %s", found.model_dump_json())
+        return found
+
+    async def _looked_at(self, stored: Stored, found: Round) -> Round:
+        counts = {"rows": found.rows + 1}
+        try:
+            counts["hints_restored"] = found.hints_restored + await self._hint_restored(stored)
+            counts["passwords_removed"] = found.passwords_removed + await self._strays_removed(stored)
+            counts["advanced"] = found.advanced + await self._advanced(stored)
+        except (UpstreamError, ConcurrentChange) as fault:  # somebody is working on it, or the next round will
+            log.warning("upkeep.row-left connectionId=%s reason=%s", stored.row.id, fault.code)
+            counts["failed"] = found.failed + 1
+        return found.model_copy(update=counts)
+
+    async def _hint_restored(self, stored: Stored) -> bool:
+        row = stored.row
+        if row.due is None or await self._due.has(row.org_id, row.id, row.due):
+            return False
+        await self._due.put(row.org_id, row.id, row.due)
+        return True
+
+    async def _strays_removed(self, stored: Stored) -> int:
+        row = stored.row
+        managed = row.connection.method is Method.CLIENT_SECRET and row.passwords is not None
+        return await self._passwords.remove_strays(stored) if managed else 0
+
+    async def _advanced(self, stored: Stored) -> bool:
+        owed = next_owed(stored.row)
+        if owed is None or owed.at > self._clock():
+            return False
+        await self._advance(stored.row.org_id, stored.row.id)
+        return True

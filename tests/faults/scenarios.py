@@ -1,0 +1,140 @@
+"""What is done while things go wrong: each scenario prepares a world, then does one thing through the use cases."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.domain.connection import LONGEST_RUN
+from shared.domain.schedule import RotateAt
+from shared.services.creating import IdempotencyKey
+from shared.services.upkeep import Round
+from tests.fakes.application import FakeApplication
+from tests.fakes.entra import ADA
+from tests.unit.services.apps import register, rotating, secret, update
+from tests.unit.services.links import arrived, departed, linked
+from tests.unit.services.world import DAY, MONTHLY, ORG, create, created, delete, rotate, wish
+
+SETTLED = timedelta(minutes=12)
+"""Long enough for a rotation to be issued, proven, promoted and its former password revoked."""
+
+Prepare = Callable[[FakeApplication], Awaitable[str]]
+"""Makes what the act is done to; answers the connection's id, or nothing."""
+
+Act = Callable[[FakeApplication, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One thing that callers or the timer do."""
+
+    name: str
+    prepare: Prepare
+    act: Act
+
+
+async def nothing(world: FakeApplication) -> str:
+    register(world, "first", "second")
+    return ""
+
+
+async def an_oauth_connection(world: FakeApplication) -> str:
+    return (await created(world, wish(rotation=MONTHLY))).id
+
+
+async def an_app_connection(world: FakeApplication) -> str:
+    register(world, "first", "second")
+    return (await rotating(world)).id
+
+
+async def a_rotated_app(world: FakeApplication) -> str:
+    """An app whose active and former passwords are both ours."""
+    connection_id = await an_app_connection(world)
+    for _ in range(2):
+        await rotate(world, connection_id)
+        await world.run(SETTLED)
+    return connection_id
+
+
+async def a_rotation_under_way(world: FakeApplication) -> str:
+    """A third password was issued and is not proven yet."""
+    connection_id = await a_rotated_app(world)
+    await rotate(world, connection_id)
+    await world.app.advance(ORG, connection_id)
+    return connection_id
+
+
+async def create_by_code(world: FakeApplication, _: str) -> None:
+    key = IdempotencyKey(key="cd" * 32, fingerprint="a-body")
+    await create(world, wish(rotation=MONTHLY), world.entra.code_for(ADA, world.settings.redirect_uri), key=key)
+    await world.app.background.idle()
+
+
+async def create_rotating(world: FakeApplication, _: str) -> None:
+    await rotating(world)
+
+
+async def come_back_from_sign_in(world: FakeApplication, _: str) -> None:
+    await arrived(world, await departed(world, await linked(world)))
+    await world.app.background.idle()
+
+
+async def rotate_now(world: FakeApplication, connection_id: str) -> None:
+    await rotate(world, connection_id)
+    await world.app.advance(ORG, connection_id)
+    await world.run(SETTLED)
+
+
+async def rotate_on_schedule(world: FakeApplication, _: str) -> None:
+    world.clock.advance(31 * DAY)
+    await world.run(SETTLED)
+
+
+async def replace_the_secret(world: FakeApplication, connection_id: str) -> None:
+    app = world.apps.apps[secret().tenant_id, secret().client_id]
+    key_id = next(password.key_id for password in app.passwords if password.value == "second")
+    await update(world, connection_id, secret("second"), key_id=key_id, description="second")
+    await world.run(SETTLED)
+
+
+async def change_the_schedule(world: FakeApplication, connection_id: str) -> None:
+    await update(
+        world,
+        connection_id,
+        rotation={"rotation_interval": 5, "rotate_at_utc": RotateAt(hours=4, minutes=0)},
+        name="renamed",
+    )
+
+
+async def delete_it(world: FakeApplication, connection_id: str) -> None:
+    await delete(world, connection_id)
+    await world.run(LONGEST_RUN + SETTLED)
+
+
+async def keep_up(world: FakeApplication, _: str) -> None:
+    await upkeep(world)
+
+
+async def upkeep(world: FakeApplication) -> Round:
+    """A whole round."""
+    found = Round()
+    while not found.done:
+        found = await world.app.upkeep(found)
+    return found
+
+
+SCENARIOS = [
+    Scenario("create by code", nothing, create_by_code),
+    Scenario("create an app's, rotating", nothing, create_rotating),
+    Scenario("callback", nothing, come_back_from_sign_in),
+    Scenario("rotate a grant", an_oauth_connection, rotate_now),
+    Scenario("rotate a grant on schedule", an_oauth_connection, rotate_on_schedule),
+    Scenario("rotate an app's own secret", an_app_connection, rotate_now),
+    Scenario("rotate an app on schedule", a_rotated_app, rotate_on_schedule),
+    Scenario("replace the secret", a_rotation_under_way, replace_the_secret),
+    Scenario("change the schedule", a_rotated_app, change_the_schedule),
+    Scenario("delete", a_rotation_under_way, delete_it),
+    Scenario("delete a grant", an_oauth_connection, delete_it),
+    Scenario("upkeep", a_rotation_under_way, keep_up),
+]
