@@ -42,6 +42,7 @@ from shared.services.ports import (
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
+from shared.services.revocation import Revocation
 from shared.services.rows import Rows
 from shared.services.updating import Updating
 from shared.services.upkeep import Upkeep
@@ -97,12 +98,14 @@ def build(  # every part by keyword, so that a test replaces what it wants
         unit=unit,
         lease=settings.lease,
     )
+    revocation = Revocation(rows=rows, vault=vault, graph=graph, clock=clock)
     advance = Advance(
         rows=rows,
         steps=_steps(
             Housekeeping(rows=rows, vault=vault, history=history, audit=audit, claims=held, clock=clock),
             GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit, lease=settings.lease),
             passwords,
+            revocation,
         ),
         clock=clock,
         unit=unit,
@@ -172,12 +175,16 @@ def build(  # every part by keyword, so that a test replaces what it wants
         advance=advance,
         background=background,
         dispatch=Dispatch(rows=rows, due=due, clock=clock),
-        upkeep=Upkeep(connections=connections, due=due, flows=flows, advance=advance, passwords=passwords, clock=clock),
+        upkeep=Upkeep(
+            connections=connections, due=due, flows=flows, advance=advance, revocation=revocation, clock=clock
+        ),
         checks=dict(checks or {}),
     )
 
 
-def _steps(housekeeping: Housekeeping, grants: GrantRotation, passwords: PasswordRotation) -> dict[Action, Step]:
+def _steps(
+    housekeeping: Housekeeping, grants: GrantRotation, passwords: PasswordRotation, revocation: Revocation
+) -> dict[Action, Step]:
     rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
 
     async def rotate(stored: Stored) -> None:
@@ -192,6 +199,6 @@ def _steps(housekeeping: Housekeeping, grants: GrantRotation, passwords: Passwor
         Action.CLEAR_LEFTOVERS: housekeeping.clear_leftovers,
         Action.ROTATE: rotate,
         Action.VERIFY: passwords.verify,
-        Action.REVOKE: passwords.revoke,
-        Action.SWEEP_PASSWORDS: passwords.sweep,
+        Action.REVOKE: revocation.revoke,
+        Action.SWEEP_PASSWORDS: revocation.sweep,
     }

@@ -15,8 +15,8 @@ from shared.domain.errors import ConcurrentChange, UpstreamError
 from shared.domain.model import Record
 from shared.domain.owed import next_owed
 from shared.services.advance import Advance
-from shared.services.passwords import PasswordRotation
 from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored
+from shared.services.revocation import Revocation
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +55,14 @@ class Upkeep:
         due: DueTable,
         flows: FlowTable,
         advance: Advance,
-        passwords: PasswordRotation,
+        revocation: Revocation,
         clock: Clock,
     ) -> None:
         self._connections = connections
         self._due = due
         self._flows = flows
         self._advance = advance
-        self._passwords = passwords
+        self._revocation = revocation
         self._clock = clock
 
     async def __call__(self, so_far: Round) -> Round:
@@ -99,7 +99,7 @@ class Upkeep:
     async def _strays_removed(self, stored: Stored) -> int:
         row = stored.row
         managed = row.connection.method is Method.CLIENT_SECRET and row.passwords is not None
-        return await self._passwords.remove_strays(stored) if managed else 0
+        return await self._revocation.remove_strays(stored) if managed else 0
 
     async def _advanced(self, stored: Stored) -> bool:
         owed = next_owed(stored.row)

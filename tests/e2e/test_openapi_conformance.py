@@ -42,7 +42,6 @@ from local.entra import seed
 from local.environment import CERTIFICATES
 from local.stack import Stack
 from shared.domain.credential import Method
-from shared.domain.editing import ROTATING_METHODS
 from shared.web.docs import OPENAPI
 from tests.e2e.apps import App, create_app, key_pair
 from tests.e2e.world import DAILY_AT_THREE, Customer, call, create, token_of
@@ -250,7 +249,7 @@ class Organisation:
         elif body.get("credentials") is not None:
             method = Method(body.get("method", Method.OAUTH))
             named["credentials"] = {**body["credentials"], **self.credentials(method)}
-            if method not in ROTATING_METHODS:
+            if method is not Method.OAUTH:  # no other rotates without more of its app
                 named |= {"rotation": None, "isAutoRotationEnabled": False}
         return named
 
@@ -285,6 +284,13 @@ def scope(case: Case[Any], query: dict[str, Any]) -> str:
     """The list that a request asks for a part of."""
     kept = {name: value for name, value in query.items() if name not in ("limit", "cursor")}
     return f"{case.formatted_path} {sorted(kept.items())}"
+
+
+def stripped(value: Any) -> Any:
+    """Without the white space around texts, of which the API says nothing and takes no notice."""
+    if isinstance(value, dict):
+        return {name: stripped(item) for name, item in value.items()}
+    return value.strip() if isinstance(value, str) else value
 
 
 def whole(value: Any) -> Any:
@@ -344,6 +350,8 @@ def test_each_operation_does_what_the_document_says(operation: str, organisation
     def test(case: Case[Any]) -> None:
         if FIXED and operation == "connections_create" and is_allowed(case) and chance(case) % 3:
             return  # four methods' bodies share most of their fields, and each takes its time
+        if isinstance(case.body, dict):
+            case.body = stripped(case.body)
         named = can_name(case) and chance(case) % 2 == 0
         if named:
             organisation.name_in(case)
@@ -365,6 +373,8 @@ def test_what_follows_from_an_answer_does_what_the_document_says(another: Organi
         """A create, then what its answer leads to: read, change, rotate, delete."""
 
         def before_call(self, case: Case[Any]) -> None:
+            if isinstance(case.body, dict):
+                case.body = stripped(case.body)
             if is_allowed(case):
                 another.name_in(case, path=False)
 
