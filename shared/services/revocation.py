@@ -1,0 +1,141 @@
+"""Removing app passwords: those that are owed, and those of ours that no row knows."""
+
+from __future__ import annotations
+
+import logging
+
+from pydantic import ValidationError
+
+from shared.domain import debts
+from shared.domain.audit import SYSTEM
+from shared.domain.audit import Action as AuditAction
+from shared.domain.connection import Lifecycle, Row
+from shared.domain.credential import ClientSecret
+from shared.domain.errors import BadRequest, ConcurrentChange, DirectoryRefused, GrantRefused, NotFound, UpstreamError
+from shared.domain.owed import Action
+from shared.domain.passwords import Debt, Passwords, attempt_of
+from shared.services.ports import Clock, Graph, GraphSession, ListedPassword, Registration, Stored, Vault
+from shared.services.rows import Rows
+
+log = logging.getLogger(__name__)
+
+
+class Revocation:
+    """Steps for `Advance`; each one is done again without harm."""
+
+    def __init__(self, *, rows: Rows, vault: Vault, graph: Graph, clock: Clock) -> None:
+        self._rows = rows
+        self._vault = vault
+        self._graph = graph
+        self._clock = clock
+
+    async def revoke(self, stored: Stored) -> None:
+        """Remove what is owed at one app: all that one secret signs in for."""
+        row = stored.row
+        auth = row.debts[0].auth_version
+        group = [debt for debt in row.debts if debt.auth_version == auth]
+        signing = auth or row.active_version
+        try:
+            session = await self._graph.sign_in(await stored_secret(self._vault, signing))
+        except (GrantRefused, NotFound, ValidationError) as refusal:
+            await self._without_way_in(stored, group, signing, refusal)
+            return
+        group.sort(key=lambda debt: debt.version == signing)  # the one that signs in goes last
+        paid: list[Debt] = []
+        try:
+            for debt in group:
+                await self._pay(row, session, debt)
+                paid.append(debt)
+        except DirectoryRefused as refusal:
+            await self._given_up_or_later(stored, [debt for debt in group if debt not in paid], refusal)
+        finally:
+            if paid:
+                await self._settle(row, paid)
+
+    async def _pay(self, row: Row, session: GraphSession, debt: Debt) -> None:
+        if debt.key_id is not None:
+            await session.remove_password(debt.object_id, debt.key_id)
+            return
+        app = await session.registration()
+        for stray in strays(row, app, before=row.attempts + 1) if app else ():
+            await session.remove_password(app.object_id if app else "", stray.key_id)
+
+    async def _without_way_in(self, stored: Stored, group: list[Debt], signing: str | None, refusal: Exception) -> None:
+        """The secret does not sign in any more. Once it went itself, after all others, that is the end of it."""
+        resumed = isinstance(refusal, GrantRefused) and any(debt.version == signing for debt in group)
+        if resumed:
+            await self._settle(stored.row, group)
+            return
+        await self._given_up_or_later(stored, group, refusal)
+
+    async def _given_up_or_later(self, stored: Stored, group: list[Debt], refusal: Exception) -> None:
+        """After a week nobody can be waited for: say which passwords are left, and until when they are good."""
+        row, now = stored.row, self._clock()
+        is_former_app = row.lifecycle is Lifecycle.DELETING or all(debt.auth_version for debt in group)
+        if not is_former_app or now < min(debt.since for debt in group) + debts.PATIENCE:
+            raise UpstreamError("Microsoft Entra ID", "The app's client secrets cannot be removed yet") from refusal
+        left = ", ".join(f"{debt.key_id} (ends {debt.ends_at:%Y-%m-%d})" for debt in group if debt.ends_at)
+        log.error("rotation.passwords-left connectionId=%s keys=%s", row.id, left)
+
+        def edit(present: Row) -> Row:
+            line = present.line(AuditAction.PASSWORDS_LEFT, SYSTEM, now, reason=f"Could not be removed: {left}")
+            return debts.settled(present, group).released(Action.REVOKE).recording(line)
+
+        await self._rows.change(row.org_id, row.id, edit)
+
+    async def _settle(self, row: Row, paid: list[Debt]) -> None:
+        await self._rows.change(
+            row.org_id, row.id, lambda present: debts.settled(present, paid).released(Action.REVOKE)
+        )
+        log.info("rotation.revoked orgId=%s connectionId=%s keyIds=%s", row.org_id, row.id, [d.key_id for d in paid])
+
+    async def sweep(self, stored: Stored) -> None:
+        """Remove the passwords with our names that the row does not know."""
+        await self.remove_strays(stored)
+        done = stored.row.having(sweep_passwords_at=None).released(Action.SWEEP_PASSWORDS)
+        await self._rows.save(stored, done)
+
+    async def remove_strays(self, stored: Stored) -> int:
+        """The same, and how many there were; none while a run is under way, whose own try sees to it.
+
+        Whoever adds a password has written the row first. So the row is read again after the listing: unchanged, it
+        proves that none of the list can still be promoted.
+        """
+        row = stored.row
+        if row.run is not None or row.active_version is None:
+            return 0
+        try:
+            session = await self._graph.sign_in(await stored_secret(self._vault, row.active_version))
+            app = await session.registration()
+            found = strays(row, app, before=row.attempts + 1) if app else []
+            present = await self._rows.read(row.org_id, row.id) if found else stored
+            if present is None or present.etag != stored.etag:
+                raise ConcurrentChange
+            for stray in found:
+                await session.remove_password(app.object_id if app else "", stray.key_id)
+        except (BadRequest, NotFound, ValidationError) as refusal:
+            log.warning("rotation.strays-not-swept connectionId=%s reason=%s", row.id, type(refusal).__name__)
+            return 0
+        return len(found)
+
+
+async def stored_secret(vault: Vault, version: str | None) -> ClientSecret:
+    """The client secret in a version. Raises `NotFound`, or pydantic's `ValidationError` when it is unreadable."""
+    if version is None:
+        raise NotFound("no credential")
+    return ClientSecret.model_validate_json(await vault.get(version))
+
+
+def strays(row: Row, app: Registration, *, before: int) -> list[ListedPassword]:
+    """Passwords of this connection's attempts `before` that one, which stand nowhere in the row.
+
+    A later attempt's is another worker's, and may be in use by now.
+    """
+    recorded = {debt.key_id for debt in row.debts} | (row.passwords or Passwords(object_id="")).key_ids
+    return [
+        password
+        for password in app.passwords
+        if password.key_id not in recorded
+        and (attempt := attempt_of(password.display_name, row.id)) is not None
+        and attempt < before
+    ]
