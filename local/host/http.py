@@ -47,7 +47,7 @@ class HttpServer:
     async def start(self, port: int, tls: ssl.SSLContext | None) -> int:
         """Listen; answers the port, chosen by the system when `port` is 0. Raises OSError when it is taken."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         # No access log of aiohttp's: it would write real paths, and paths carry link secrets.
         # aiohttp waits the shutdown timeout twice, for the answer and for the connection, before it cancels.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._grace_seconds / 2)

@@ -32,6 +32,7 @@ def owing(row: Row, keys: Iterable[AppKey | None], now: datetime) -> Row:
             client_id=credentials["clientId"],
             object_id=row.passwords.object_id,
             since=now,
+            issued=key.issued,
             ends_at=key.ends_at,
         )
         for key in wanted
@@ -53,6 +54,7 @@ def _attempts(row: Row, now: datetime) -> tuple[Debt, ...]:
             client_id=credentials["clientId"],
             object_id=row.passwords.object_id if row.passwords else "",
             since=now,
+            before=row.attempts + 1,
         ),
     )
 

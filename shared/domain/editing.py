@@ -9,7 +9,7 @@ from shared.domain.connection import Health, Rotation, RotationStatus, Row, cred
 from shared.domain.creation import Proof, first_rotation
 from shared.domain.credential import Method
 from shared.domain.debts import handed_over, without_passwords
-from shared.domain.errors import BadRequest
+from shared.domain.errors import BadRequest, Conflict
 from shared.domain.model import Record
 from shared.domain.schedule import IntervalUnit, RotateAt
 
@@ -72,11 +72,13 @@ def _noting_the_end(row: Row, *, was_enabled: bool, now: datetime) -> Row:
     return row.judged(Health.ACTIVE, text, now)
 
 
-def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime) -> Row:
+def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime, unit: IntervalUnit) -> Row:
     """The row with another credential in use; the former one is to be disabled."""
     same_app = row.connection.credentials == proof.public
+    if same_app:
+        _check_not_being_removed(row, proof)
     if row.connection.method is Method.CLIENT_SECRET:
-        row = rotation.superseded_by_credentials(row, now)
+        row = _begun_anew(rotation.superseded_by_credentials(row, now), now, unit)
     freed = without_passwords(row, now) if same_app else handed_over(row, row.active_version, now)
     signs_for_debts = row.active_version in {debt.auth_version for debt in freed.debts}
     former = (row.active_version,) if row.active_version and not signs_for_debts else ()
@@ -89,6 +91,25 @@ def with_credentials(row: Row, proof: Proof, version: str | None, *, now: dateti
         superseded=tuple(dict.fromkeys((*freed.superseded, *former))),
     )
     return changed.judged(Health.ACTIVE, None, now)
+
+
+def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:
+    """Enabled rotation counts from the new credential."""
+    schedule = row.connection.rotation
+    if schedule is None or not row.connection.is_auto_rotation_enabled:
+        return row
+    return row.rotating(next_rotation_at=first_rotation(schedule, now, unit))
+
+
+def _check_not_being_removed(row: Row, proof: Proof) -> None:
+    """A password that is about to be removed must not come into use. One whose key id is not known may be it."""
+    leaving = {debt.key_id for debt in row.debts if not debt.issued and debt.auth_version is None}
+    if leaving and (proof.enrolled is None or proof.enrolled.key_id in leaving):
+        raise Conflict(
+            "The client secret that was replaced last is still being removed from the app, and this may be it; try "
+            "again in a few minutes",
+            retry_after=60,
+        )
 
 
 def counted(row: Row, now: datetime) -> Row:

@@ -52,12 +52,15 @@ def forecast(row: Row, now: datetime, unit: IntervalUnit) -> Forecast:
         )
     active = row.passwords.active if row.passwords else None
     inactive = row.passwords.inactive if row.passwords else None
+    revokes = [key.key_id for key in (inactive, active) if key and (key is inactive or not key.issued)]
+    if row.passwords is None and row.secret_key_id is not None:
+        revokes = [row.secret_key_id]
     return Forecast(
         issues="app-password",
         starts_at=now,
         earliest_in_use_at=now + password_rotation.PROVE_APART,
         ends_at=password_rotation.ends_at(row, now, unit),
-        revokes=[key.key_id for key in (inactive, active) if key and (key is inactive or not key.issued)],
+        revokes=revokes,
         keeps=[active.key_id] if active and active.issued else [],
         next_rotation_at=following,
     )

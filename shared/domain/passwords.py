@@ -49,6 +49,10 @@ class Debt(Record):
     client_id: str
     object_id: str
     since: Instant
+    issued: bool = True
+    """By this service; otherwise it is the user's own, which was replaced."""
+    before: int = 0
+    """Without a key id: only attempts before this one are meant."""
     ends_at: Instant | None = None
     auth_version: str | None = None
     """The secret version to sign in with; None while the connection's present credential is of the same app."""

@@ -93,7 +93,8 @@ class PasswordRotation:
         if app is None:
             raise DirectoryRefused(HOME_TENANT)
         tried = password_rotation.known(row, app.object_id, _own_key(row, credential, app))
-        if app.holds_two and (row.debts or (row.passwords and row.passwords.inactive)):
+        owed_here = any(debt.auth_version is None for debt in row.debts)
+        if app.holds_two and (owed_here or (row.passwords and row.passwords.inactive)):
             await self._change(row, lambda present: password_rotation.making_room(present, self._clock()))
             return
         for stray in strays(tried, app, before=row.attempts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -19,6 +20,8 @@ from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
 
+SWEEP_AGAIN = timedelta(days=1)
+
 
 class Revocation:
     """Steps for `Advance`; each one is done again without harm."""
@@ -32,7 +35,7 @@ class Revocation:
     async def revoke(self, stored: Stored) -> None:
         """Remove what is owed at one app: all that one secret signs in for."""
         row = stored.row
-        auth = row.debts[0].auth_version
+        auth = None if any(debt.auth_version is None for debt in row.debts) else row.debts[0].auth_version
         group = [debt for debt in row.debts if debt.auth_version == auth]
         signing = auth or row.active_version
         try:
@@ -44,6 +47,9 @@ class Revocation:
         paid: list[Debt] = []
         try:
             for debt in group:
+                if debt.version == signing and paid:  # afterwards nobody can sign in: the others must be settled
+                    await self._settle(row, paid)
+                    paid.clear()
                 await self._pay(row, session, debt)
                 paid.append(debt)
         except DirectoryRefused as refusal:
@@ -57,13 +63,13 @@ class Revocation:
             await session.remove_password(debt.object_id, debt.key_id)
             return
         app = await session.registration()
-        for stray in strays(row, app, before=row.attempts + 1) if app else ():
+        for stray in strays(row, app, before=debt.before) if app else ():
             await session.remove_password(app.object_id if app else "", stray.key_id)
 
     async def _without_way_in(self, stored: Stored, group: list[Debt], signing: str | None, refusal: Exception) -> None:
         """The secret does not sign in any more. Once it went itself, after all others, that is the end of it."""
-        resumed = isinstance(refusal, GrantRefused) and any(debt.version == signing for debt in group)
-        if resumed:
+        last = len(group) == 1 and group[0].version == signing
+        if last and isinstance(refusal, GrantRefused) and refusal.refusal.error == "invalid_client":
             await self._settle(stored.row, group)
             return
         await self._given_up_or_later(stored, group, refusal)
@@ -91,12 +97,15 @@ class Revocation:
 
     async def sweep(self, stored: Stored) -> None:
         """Remove the passwords with our names that the row does not know."""
-        await self.remove_strays(stored)
-        done = stored.row.having(sweep_passwords_at=None).released(Action.SWEEP_PASSWORDS)
+        swept = await self.remove_strays(stored)
+        again = None if swept is not None else self._clock() + SWEEP_AGAIN
+        done = stored.row.having(sweep_passwords_at=again).released(Action.SWEEP_PASSWORDS)
         await self._rows.save(stored, done)
 
-    async def remove_strays(self, stored: Stored) -> int:
-        """The same, and how many there were; none while a run is under way, whose own try sees to it.
+    async def remove_strays(self, stored: Stored) -> int | None:
+        """The same, and how many there were; None when the app does not let us look.
+
+        None are looked for while a run is under way, whose own try sees to it.
 
         Whoever adds a password has written the row first. So the row is read again after the listing: unchanged, it
         proves that none of the list can still be promoted.
@@ -115,7 +124,7 @@ class Revocation:
                 await session.remove_password(app.object_id if app else "", stray.key_id)
         except (BadRequest, NotFound, ValidationError) as refusal:
             log.warning("rotation.strays-not-swept connectionId=%s reason=%s", row.id, type(refusal).__name__)
-            return 0
+            return None
         return len(found)
 
 

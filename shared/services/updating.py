@@ -168,7 +168,9 @@ class Updating:
         after = editing.edited(row, update.edit, now, self._unit)
         if replacement is not None:
             version = replacement.version
-            after = editing.with_credentials(after, replacement.proof, version.id if version else None, now=now)
+            after = editing.with_credentials(
+                after, replacement.proof, version.id if version else None, now=now, unit=self._unit
+            )
         if enrolled is not None and after.passwords is None:
             if row.active_version != seen.active_version:
                 raise ConcurrentChange

@@ -20,7 +20,7 @@ from shared.services.revocation import Revocation
 
 log = logging.getLogger(__name__)
 
-PAGE = 100
+PAGE = 50
 GRACE = timedelta(days=1)
 """How long expired links stay, so that whoever opens one is told that it expired."""
 MAX_EXPIRED = 1000
@@ -87,6 +87,9 @@ class Upkeep:
         except (UpstreamError, ConcurrentChange) as fault:  # somebody is working on it, or the next round will
             log.warning("upkeep.row-left connectionId=%s reason=%s", stored.row.id, fault.code)
             counts["failed"] = found.failed + 1
+        except Exception:  # a defect met at one row keeps no other from being looked at
+            log.exception("upkeep.row-left connectionId=%s", stored.row.id)
+            counts["failed"] = found.failed + 1
         return found.model_copy(update=counts)
 
     async def _hint_restored(self, stored: Stored) -> bool:
@@ -98,8 +101,8 @@ class Upkeep:
 
     async def _strays_removed(self, stored: Stored) -> int:
         row = stored.row
-        managed = row.connection.method is Method.CLIENT_SECRET and row.passwords is not None
-        return await self._revocation.remove_strays(stored) if managed else 0
+        managed = row.connection.method is Method.CLIENT_SECRET and row.attempts > 0
+        return (await self._revocation.remove_strays(stored) or 0) if managed else 0
 
     async def _advanced(self, stored: Stored) -> bool:
         owed = next_owed(stored.row)

@@ -9,6 +9,7 @@ from typing import Any
 
 import azure.functions as func
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, to_json
 
 from shared.domain.errors import (
@@ -111,10 +112,19 @@ def from_validation(error: ValidationError, *, under: str | None = None) -> Vali
     above = () if under is None else (under,)
     return ValidationFailed(
         [
-            Problem(_CODES.get(found["type"], _fallback(found["type"])), (*above, *found["loc"]), _message(found))
+            Problem(
+                _CODES.get(found["type"], _fallback(found["type"])),
+                (*above, *map(_sent_name, found["loc"])),
+                _message(found),
+            )
             for found in error.errors(include_input=False, include_url=False)
         ]
     )
+
+
+def _sent_name(part: str | int) -> str | int:
+    """pydantic calls a field that was not sent by its name in the code."""
+    return to_camel(part) if isinstance(part, str) and "_" in part else part
 
 
 def _listed(problems: Sequence[Problem]) -> list[dict[str, Any]]:

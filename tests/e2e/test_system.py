@@ -34,6 +34,7 @@ async def test_the_api_describes_itself(client: Client) -> None:
         ("OPTIONS", KEY_VAULT),
         ("GET", f"{KEY_VAULT}/oauth/authorize/more"),
         ("POST", "/api/v1/app-connections/aws"),
+        ("GET", "/api/v1/projects/x%0A/y"),
     ],
 )
 async def test_what_does_not_exist_is_404_in_the_envelope(client: Client, method: str, path: str) -> None:

@@ -12,6 +12,9 @@ from shared.services.ports import Audience
 from tests.fakes.application import FakeApplication
 from tests.unit.services.world import ORG
 
+THEIRS = {"first", "second", "third", "of the other"}
+"""Secrets of the user's whose names are words of the tests."""
+
 
 def rows(world: FakeApplication) -> list[Row]:
     """Every row there is."""
@@ -84,13 +87,13 @@ def check_vault(world: FakeApplication) -> None:
 
 def check_no_secret_leaks(world: FakeApplication, log: str) -> None:
     """I6: nothing secret in rows, records, claims or logs."""
-    secrets = {password.value for app in world.apps.apps.values() for password in app.passwords} - {"first", "second"}
+    secrets = {password.value for app in world.apps.apps.values() for password in app.passwords} - THEIRS
     for versions in world.vault.secrets.values():
         for version in versions:
             credential = parse_credential(version.value)
             if isinstance(credential, OAuthGrant):
                 secrets.add(credential.refresh_token)
-            elif isinstance(credential, ClientSecret) and credential.client_secret not in ("first", "second"):
+            elif isinstance(credential, ClientSecret) and credential.client_secret not in THEIRS:
                 secrets.add(credential.client_secret)
     everything = "\n".join(
         [

@@ -16,6 +16,8 @@ from tests.unit.services.apps import register, rotating, secret, update
 from tests.unit.services.links import arrived, departed, linked
 from tests.unit.services.world import DAY, MONTHLY, ORG, create, created, delete, rotate, wish
 
+OTHER_APP = "c0000000-0000-4000-8000-0000000000a9"
+
 SETTLED = timedelta(minutes=12)
 """Long enough for a rotation to be issued, proven, promoted and its former password revoked."""
 
@@ -98,6 +100,19 @@ async def replace_the_secret(world: FakeApplication, connection_id: str) -> None
     await world.run(SETTLED)
 
 
+async def with_another_app(world: FakeApplication) -> str:
+    """The customer has a second app by now."""
+    connection_id = await a_rotation_under_way(world)
+    register(world, "of the other", client_id=OTHER_APP)
+    return connection_id
+
+
+async def move_to_another_app(world: FakeApplication, connection_id: str) -> None:
+    (password,) = world.apps.passwords(secret().tenant_id, OTHER_APP)
+    await update(world, connection_id, secret("of the other", OTHER_APP), key_id=password.key_id)
+    await world.run(SETTLED)
+
+
 async def change_the_schedule(world: FakeApplication, connection_id: str) -> None:
     await update(
         world,
@@ -133,6 +148,7 @@ SCENARIOS = [
     Scenario("rotate an app's own secret", an_app_connection, rotate_now),
     Scenario("rotate an app on schedule", a_rotated_app, rotate_on_schedule),
     Scenario("replace the secret", a_rotation_under_way, replace_the_secret),
+    Scenario("move to another app", with_another_app, move_to_another_app),
     Scenario("change the schedule", a_rotated_app, change_the_schedule),
     Scenario("delete", a_rotation_under_way, delete_it),
     Scenario("delete a grant", an_oauth_connection, delete_it),

@@ -7,7 +7,15 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.connection import LONGEST_RUN, Health, Rotation, RotationStatus
-from shared.domain.errors import BadRequest, ConcurrentChange, NotFound, Refusal, UpstreamTimeout, UpstreamUnavailable
+from shared.domain.errors import (
+    BadRequest,
+    ConcurrentChange,
+    Conflict,
+    NotFound,
+    Refusal,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from shared.domain.graph_errors import HOME_TENANT, PERMISSION, POLICY, TWO_PASSWORDS
 from shared.domain.passwords import attempt_of
 from tests.fakes.application import FakeApplication
@@ -304,8 +312,37 @@ class TestChanges:
         await rotated(world, made.id)
         await delete(world, made.id)
         del world.apps.apps[secret().tenant_id, CLIENT_ID]
-        await world.run(LONGEST_RUN + SETTLED)
+        await world.run(8 * DAY)
         assert world.connections.row(ORG, made.id) is None
+        assert world.audit.lines(ORG)[0]["action"] == "rotation.passwords-left"
+
+    async def test_a_disabled_app_is_waited_for_and_nothing_of_ours_forgotten(self, world: FakeApplication) -> None:
+        register(world, "first", "theirs")
+        made = await rotating(world)
+        await rotated(world, made.id)
+        await rotated(world, made.id)
+        await delete(world, made.id)
+        app_of(world).refused_with = Refusal("unauthorized_client", 7000112)
+        await world.run(2 * DAY)
+        assert len(values(world)) == 3
+        app_of(world).refused_with = None
+        await world.run(DAY)
+        assert values(world) == ["theirs"]
+        assert world.connections.row(ORG, made.id) is None
+
+    async def test_a_secret_that_is_being_removed_cannot_come_back_into_use(self, world: FakeApplication) -> None:
+        app = register(world, "first", "second")
+        keys = {password.value: password.key_id for password in app.passwords}
+        made = await rotating(world)
+        world.faults.before("graph.remove_password", UpstreamUnavailable("Microsoft Graph"), times=50)
+        await rotated(world, made.id)
+        await update(world, made.id, secret("second"), key_id=keys["second"])
+        with pytest.raises(Conflict, match="still being removed"):
+            await update(world, made.id, secret("first"), key_id=keys["first"])
+        world.faults.clear()
+        await world.run(DAY)
+        assert values(world) == ["second"]
+        active_secret(world, made.id)
 
     async def test_after_a_week_a_disabled_app_is_left_alone_and_its_passwords_named(
         self, world: FakeApplication

@@ -214,7 +214,7 @@ def test_a_missing_key_id_is_told_together_with_whatever_else_is_wrong_with_the_
         credentials=credentials("client-secret", clientId="x", clientSecret=""),
     )
     found = messages(sent)
-    assert {("credentials", "clientId"), ("credentials", "clientSecret")} < set(found)
+    assert {("credentials", name) for name in ("clientId", "clientSecret", "clientSecretKeyId")} == set(found)
     assert KEY_ID_REQUIRED in found.values()
 
 
