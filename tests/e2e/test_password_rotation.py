@@ -66,8 +66,16 @@ async def test_a_rotation_by_hand_replaces_the_users_secret_and_removes_it(clien
     assert made["id"] in left["displayName"]
     (run,) = (await call(client, "GET", f"{KEY_VAULT}/{made['id']}/rotations")).json["rotations"]
     assert (run["outcome"], run["keyId"], run["formerKeyId"]) == ("success", left["keyId"], own["keyId"])
-    again = app.submits(clientSecret=SECRET)
-    same = (await patch(client, made, credentials=again)).connection
+    from_terraform = {
+        "ID": made["id"],
+        "App": "azure-key-vault",
+        "name": made["name"],
+        "description": "",
+        "method": "client-secret",
+        "projectId": None,
+        "credentials": app.submits(clientSecret=SECRET),
+    }
+    same = (await patch(client, made, **from_terraform)).connection
     assert same == seen, "the secret that was rotated away is not put back"
 
 
