@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from pydantic import Field
-
 from shared.domain.credential import Method
 from shared.domain.errors import ConcurrentChange, UpstreamError
 from shared.domain.model import Record
@@ -39,7 +37,7 @@ class Round(Record):
     """Rows that owed something by now."""
     passwords_removed: int = 0
     """App passwords with our names that no row knew."""
-    flows_removed: int = Field(default=0)
+    flows_removed: int = 0
     """Expired connect links and attempts."""
     failed: int = 0
     """Rows that could not be looked at; the next round tries again."""

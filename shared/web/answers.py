@@ -118,13 +118,6 @@ class ProjectList(Record):
     projects: list[Project]
 
 
-class HealthAnswer(Record):
-    """Whether the service is alive and ready; `checks` says which system can be used."""
-
-    status: Literal["ok", "unavailable"]
-    checks: dict[str, str] | None = Field(default=None, exclude_if=_absent)
-
-
 class Problem(Record):
     """One rule that the input breaks."""
 

@@ -61,7 +61,7 @@ class RealVault(VaultUnderTest):
 def fake_vault() -> VaultUnderTest:
     """In memory."""
     clock = FakeClock()
-    vault = FakeVault(clock, Faults())
+    vault = FakeVault(Faults())
     return VaultUnderTest(vault, clock, lambda name: [each.value for each in vault.readable().get(name, [])])
 
 

@@ -39,7 +39,7 @@ class FakeApplication:
         self.flows = FakeFlowTable(self.faults)
         self.history = FakeRotationHistory(self.faults)
         self.audit = FakeAuditTrail(self.faults)
-        self.vault = FakeVault(self.clock, self.faults)
+        self.vault = FakeVault(self.faults)
         self.entra = FakeEntra(self.clock, self.faults)
         self.apps = FakeAppAuthority(self.clock, self.faults)
         self.graph = FakeGraph(self.clock, self.faults, self.apps)

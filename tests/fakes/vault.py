@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from shared.domain.errors import NotFound, UpstreamError
-from shared.services.ports import Clock, StoredVersion
+from shared.services.ports import StoredVersion
 from tests.fakes.faults import Faults
 
 
@@ -24,8 +24,7 @@ class Version:
 class FakeVault:
     """`Vault` in memory. A deleted name stays taken, as soft delete makes it."""
 
-    def __init__(self, clock: Clock, faults: Faults, *, url: str = "https://vault.example") -> None:
-        self._clock = clock
+    def __init__(self, faults: Faults, *, url: str = "https://vault.example") -> None:
         self._faults = faults
         self._url = url
         self._numbers = count(1)
