@@ -10,7 +10,7 @@ EXAMPLES ?= 500
 SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start emulators demo test coverage fuzz openapi check format lock clean
+.PHONY: help setup start emulators demo test coverage fuzz year openapi check format lock clean
 
 help: ## list the actions
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ coverage: setup ## run every test and report which branches it took
 fuzz: setup ## send the API many random requests (SEED=, EXAMPLES=500 per route)
 	@SCHEMATHESIS_SEED=$(SEED) SCHEMATHESIS_EXAMPLES=$(EXAMPLES) \
 		$(BIN)/python -m pytest tests/e2e/test_openapi_conformance.py $(ARGS) || { echo "again: make fuzz SEED=$(SEED)"; exit 1; }
+
+year: setup ## live through a year with 1,000 grants, on a clock of its own (some minutes)
+	@YEAR_CONNECTIONS=1000 $(BIN)/python -m pytest tests/unit/services/test_keeping_alive.py -k year $(ARGS)
 
 openapi: setup ## write docs/openapi.json anew from the code
 	@$(BIN)/python -m local.openapi

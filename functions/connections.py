@@ -4,19 +4,21 @@ import azure.functions as func
 
 from functions.api import KEY_VAULT, QUEUE, STORAGE, api
 from shared.domain.caller import Permission
-from shared.domain.errors import BadRequest, Conflict, NotFound, PreconditionFailed
+from shared.domain.errors import BadRequest, Conflict, ConnectionBroken, NotFound, PreconditionFailed
 from shared.domain.rotation import RotationRecord
 from shared.services.updating import Update
 from shared.web import cursor
 from shared.web.answers import (
     AvailableConnection,
     AvailableList,
+    CheckAnswer,
     ConnectionAnswer,
     ConnectionList,
     RotateAnswer,
     RotationList,
+    TokenAnswer,
 )
-from shared.web.bodies import CreateBody, UpdateBody
+from shared.web.bodies import CheckBody, CreateBody, UpdateBody
 from shared.web.endpoint import Call
 from shared.web.queries import ListQuery, PageQuery, RotateQuery, ScopeQuery
 from shared.web.request import idempotency_key, if_match
@@ -127,6 +129,29 @@ async def connections_rotate(call: Call, query: RotateQuery) -> RotateAnswer:
     if begun:
         call.look_at(row)
     return RotateAnswer(app_connection=call.shown(row).app_connection)
+
+
+@blueprint.function_name("connections_access_token")
+@blueprint.route(route=f"{CONNECTION}/access-token", methods=["POST"], auth_level=ANONYMOUS)
+@api.endpoint(Permission.CONNECT, NotFound, ConnectionBroken)
+async def connections_access_token(call: Call) -> TokenAnswer:
+    """A Key Vault token of the connection, with at least five minutes to live."""
+    token = await call.app.tokens.token(call.caller, call.path_id("connectionId"))
+    return TokenAnswer(access_token=token.access_token, expires_at=token.expires_at)
+
+
+@blueprint.function_name("connections_check")
+@blueprint.route(route=f"{CONNECTION}/check", methods=["POST"], auth_level=ANONYMOUS)
+@api.endpoint(Permission.CONNECT, NotFound)
+async def connections_check(call: Call, body: CheckBody) -> CheckAnswer:
+    """Whether a token can be had now and, with `vaultUrl`, whether that vault lets its secrets be listed."""
+    checked = await call.app.checking(call.caller, call.path_id("connectionId"), body.vault_url)
+    return CheckAnswer(
+        status=checked.state,
+        checked_at=checked.at,
+        message=checked.message,
+        can_list_secrets=checked.can_list_secrets,
+    )
 
 
 @blueprint.function_name("connections_rotations")

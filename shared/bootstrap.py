@@ -17,12 +17,14 @@ from shared.domain.owed import Action
 from shared.services.advance import Advance, Step
 from shared.services.auditing import Auditing
 from shared.services.background import Background
+from shared.services.checking import Checking
 from shared.services.connections import Connections
 from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
 from shared.services.enrolment import Claims, Enrolment
-from shared.services.grants import GrantRotation
+from shared.services.grants import GrantExchange, GrantRotation
 from shared.services.housekeeping import Housekeeping
+from shared.services.keep_alive import KeepAlive
 from shared.services.oauth_flow import OAuthFlow
 from shared.services.passwords import PasswordRotation
 from shared.services.ports import (
@@ -39,13 +41,17 @@ from shared.services.ports import (
     RotationHistory,
     Stored,
     Vault,
+    VaultProbe,
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
 from shared.services.revocation import Revocation
 from shared.services.rows import Rows
+from shared.services.signing_in import SigningIn
+from shared.services.tokens import Tokens
 from shared.services.updating import Updating
 from shared.services.upkeep import Upkeep
+from shared.services.using import Using
 from shared.settings import Settings
 from shared.web.application import Application, Check
 from shared.web.auth import BearerAuth
@@ -80,6 +86,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     apps: AppAuthority,
     graph: Graph,
     claims: ClaimTable,
+    probe: VaultProbe,
     clock: Clock = utc_now,
     auth: BearerAuth | None = None,
     checks: Mapping[str, Check] | None = None,
@@ -99,11 +106,13 @@ def build(  # every part by keyword, so that a test replaces what it wants
         lease=settings.lease,
     )
     revocation = Revocation(rows=rows, vault=vault, graph=graph, clock=clock)
+    exchange = GrantExchange(vault=vault, entra=entra, clock=clock)
     advance = Advance(
         rows=rows,
         steps=_steps(
             Housekeeping(rows=rows, vault=vault, history=history, audit=audit, claims=held, clock=clock),
-            GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit, lease=settings.lease),
+            GrantRotation(rows=rows, vault=vault, exchange=exchange, clock=clock, unit=unit, lease=settings.lease),
+            KeepAlive(rows=rows, vault=vault, exchange=exchange, clock=clock, lease=settings.lease),
             passwords,
             revocation,
         ),
@@ -134,6 +143,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     creating = Creating(
         rows=rows, table=connections, vault=vault, advance=advance, background=background, clock=clock, unit=unit
     )
+    use = Using(rows=rows, sign_in=SigningIn(vault=vault, entra=entra, apps=apps), clock=clock)
     return Application(
         settings=settings,
         auth=auth
@@ -171,6 +181,8 @@ def build(  # every part by keyword, so that a test replaces what it wants
             form_post=settings.secure_browser,
         ),
         projects=Projects(table=projects, auditing=auditing, clock=clock),
+        tokens=Tokens(connections=reading, use=use, auditing=auditing, clock=clock),
+        checking=Checking(connections=reading, use=use, probe=probe, clock=clock),
         auditing=auditing,
         advance=advance,
         background=background,
@@ -183,7 +195,11 @@ def build(  # every part by keyword, so that a test replaces what it wants
 
 
 def _steps(
-    housekeeping: Housekeeping, grants: GrantRotation, passwords: PasswordRotation, revocation: Revocation
+    housekeeping: Housekeeping,
+    grants: GrantRotation,
+    keep_alive: KeepAlive,
+    passwords: PasswordRotation,
+    revocation: Revocation,
 ) -> dict[Action, Step]:
     rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
 
@@ -198,6 +214,8 @@ def _steps(
         Action.FORGET_KEY: housekeeping.forget_key,
         Action.CLEAR_LEFTOVERS: housekeeping.clear_leftovers,
         Action.ROTATE: rotate,
+        Action.KEEP_ALIVE: keep_alive.renew,
+        Action.WARN: housekeeping.warn,
         Action.VERIFY: passwords.verify,
         Action.REVOKE: revocation.revoke,
         Action.SWEEP_PASSWORDS: revocation.sweep,

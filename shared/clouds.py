@@ -35,6 +35,11 @@ TOKEN_EXCHANGE_RESOURCES = {
 }
 """What a managed identity's token must be meant for to serve as a federated credential
 (https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity)."""
+VAULT_SUFFIXES = {
+    Cloud.PUBLIC: "vault.azure.net",
+    Cloud.US_GOVERNMENT: "vault.usgovcloudapi.net",
+    Cloud.CHINA: "vault.azure.cn",
+}
 TABLE_SUFFIXES = {
     Cloud.PUBLIC: "table.core.windows.net",
     Cloud.US_GOVERNMENT: "table.core.usgovcloudapi.net",

@@ -29,6 +29,7 @@ from shared.clouds import (
     TABLE_SUFFIXES,
     TOKEN_EXCHANGE_RESOURCES,
     VAULT_RESOURCES,
+    VAULT_SUFFIXES,
     Cloud,
 )
 from shared.domain.schedule import IntervalUnit
@@ -255,6 +256,17 @@ class Settings(BaseModel):
     def vault_resource(self) -> str:
         """The audience of Key Vault tokens."""
         return VAULT_RESOURCES[self.cloud]
+
+    @property
+    def vault_suffix(self) -> str:
+        """What every vault's host ends in."""
+        return VAULT_SUFFIXES[self.cloud]
+
+    @property
+    def loopback_vault(self) -> str | None:
+        """The stand-in's address, which a check may ask in development besides real vaults."""
+        development = self.environment is Environment.DEVELOPMENT
+        return self.vault_url if development and urlsplit(self.vault_url).hostname in LOOPBACK else None
 
     @property
     def lease(self) -> timedelta:

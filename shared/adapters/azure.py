@@ -8,7 +8,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
-from shared.adapters import app_authority, entra, graph, vault
+from shared.adapters import app_authority, entra, graph, vault, vault_probe
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
@@ -62,6 +62,7 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         ),
         "apps": apps,
         "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
+        "probe": vault_probe.AzureVaultProbe(entra_transport),
         "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }

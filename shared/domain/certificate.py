@@ -68,6 +68,11 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
         raise ValueError(f"The certificate expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
 
 
+def ends_at(pem: str) -> datetime:
+    """When the first certificate of the PEM text ends, UTC."""
+    return read_chain(pem)[0].not_valid_after_utc
+
+
 def own_certificate(chain: list[x509.Certificate], key: RSAPrivateKey) -> x509.Certificate:
     """The certificate of the chain that `key` belongs to. Raises `ValueError` when there is none."""
     wanted = _public_bytes(key.public_key())

@@ -163,6 +163,16 @@ class Row(Record):
     """The full id of the Key Vault secret version that is in use."""
     account_id: str | None = None
     """The account that consented (oauth)."""
+    stored_at: Instant | None = None
+    """When the stored refresh token was issued (oauth)."""
+    exchange: int | None = None
+    """The attempt of keep-alive that is under way, or died: it may have left a secret version behind."""
+    ends_at: Instant | None = None
+    """When the submitted credential ends, where it says so (certificate)."""
+    warned: int | None = None
+    """How many days before its end the status last warned of it."""
+    refused: str | None = None
+    """The credential that Entra refused when it was used, as `in_use` names it. The status tells of it."""
     project_restricted: bool = False
     deadline: Instant | None = None
     """While creating: when the creator must be dead. While deleting: when nobody can still be using the credential."""
@@ -198,6 +208,11 @@ class Row(Record):
         """The organisation the connection belongs to."""
         return self.connection.org_id
 
+    @property
+    def in_use(self) -> str:
+        """Names the credential in use: its secret version, or what was submitted where there is no secret."""
+        return self.active_version or self.connection.credentials_hash
+
     def line(self, action: Action, origin: Origin, now: datetime, *, reason: str | None = None) -> OutboxEntry:
         """An audit line about this connection, on its way."""
         line = audited(action, origin, now, connection_id=self.id, connection_name=self.connection.name, reason=reason)
@@ -210,6 +225,10 @@ class Row(Record):
     def having(self, **changes: object) -> Row:
         """A copy with `changes`."""
         return self.model_copy(update=changes)
+
+    def without_exchange(self, now: datetime) -> Row:
+        """A copy in which no keep-alive under way can promote anything; what it may have left is swept."""
+        return self if self.exchange is None else self.having(exchange=None, sweep_at=now + LONGEST_RUN)
 
     def released(self, action: str) -> Row:
         """A copy in which nothing holds `action` back."""

@@ -71,6 +71,8 @@ class Proof:
     """The JSON value for Key Vault; None where there is nothing secret (federated)."""
     account_id: str | None = None
     account_name: str | None = None
+    ends_at: datetime | None = None
+    """When it ends, where it says so."""
     enrolled: Enrolled | None = None
     """The app whose rotation was enabled with it."""
 
@@ -139,6 +141,8 @@ def activated(row: Row, proof: Proof, version: str | None, *, repeated: bool, no
         active_version=version,
         passwords=proof.enrolled.passwords(version) if proof.enrolled and version else None,
         account_id=proof.account_id,
+        stored_at=now if row.connection.method is Method.OAUTH else None,
+        ends_at=proof.ends_at,
         sweep_at=now + LONGEST_RUN if repeated else None,
         deadline=None,
     )
@@ -170,4 +174,4 @@ def deleted(row: Row, now: datetime) -> Row:
 
 
 def _ended(row: Row, deadline: datetime) -> Row:
-    return row.having(lifecycle=Lifecycle.DELETING, deadline=deadline, run=None, holds={}, sweep_at=None)
+    return row.having(lifecycle=Lifecycle.DELETING, deadline=deadline, run=None, exchange=None, holds={}, sweep_at=None)

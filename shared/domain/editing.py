@@ -88,9 +88,13 @@ def with_credentials(row: Row, proof: Proof, version: str | None, *, now: dateti
         active_version=version,
         passwords=proof.enrolled.passwords(version) if proof.enrolled and version else None,
         account_id=proof.account_id,
+        stored_at=now if row.connection.method is Method.OAUTH else None,
+        ends_at=proof.ends_at,
+        warned=None,
+        refused=None,
         superseded=tuple(dict.fromkeys((*freed.superseded, *former))),
     )
-    return changed.judged(Health.ACTIVE, None, now)
+    return changed.without_exchange(now).judged(Health.ACTIVE, None, now)
 
 
 def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:

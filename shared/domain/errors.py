@@ -11,6 +11,7 @@
     ├── Conflict                another caller's doing stands in the way
     │   ├── NameTaken           the name is in use in that scope
     │   └── ConcurrentChange    the row changed under our hands; read it again
+    ├── ConnectionBroken        Entra refuses the connection's credential; it has to be mended first
     ├── PreconditionFailed      the caller's `If-Match` names another state than the present one
     ├── PayloadTooLarge
     ├── UnsupportedMediaType
@@ -23,7 +24,7 @@ Translation to HTTP happens in `shared.web.problems` and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -103,6 +104,16 @@ class ConcurrentChange(Conflict):
 
     def __init__(self, message: str = "The connection was changed by somebody else at the same moment") -> None:
         super().__init__(message)
+
+
+class ConnectionBroken(ProductError):
+    """Entra refuses the connection's credential for good. `details` says how the connection stands and why."""
+
+    code = "FailedDependency"
+
+    def __init__(self, message: str, details: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.details = dict(details)
 
 
 class PreconditionFailed(ProductError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.domain import expiry, keep_alive
 from shared.domain.connection import DueHint, Lifecycle, Row
 
 RESEND_AFTER = timedelta(minutes=5)
@@ -29,6 +30,8 @@ class Action(StrEnum):
     SWEEP_PASSWORDS = "sweep-passwords"
     PURGE = "purge"
     ROTATE = "rotate"
+    KEEP_ALIVE = "keep-alive"
+    WARN = "warn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,20 @@ def _owed(row: Row) -> Iterator[Owed]:
 def _owed_while_active(row: Row) -> Iterator[Owed]:
     if row.superseded:
         yield Owed(Action.SETTLE, row.connection.updated_at)
-    if row.sweep_at is not None and row.run is None:
+    if row.sweep_at is not None and row.run is None and row.exchange is None:
         yield Owed(Action.SWEEP, row.sweep_at)
     if row.debts:
         yield Owed(Action.REVOKE, max(debt.since for debt in row.debts))
+    if (warning := expiry.next_warning(row)) is not None:
+        yield Owed(Action.WARN, warning)
     if row.run is not None:
         pending = row.passwords.pending if row.passwords else None
         yield Owed(Action.VERIFY, pending.check_at) if pending else Owed(Action.ROTATE, row.run.started_at)
         return
     if row.sweep_passwords_at is not None:
         yield Owed(Action.SWEEP_PASSWORDS, row.sweep_passwords_at)
+    if (renewal := keep_alive.renewal_at(row)) is not None:
+        yield Owed(Action.KEEP_ALIVE, renewal)
     rotation = row.connection.rotation
     if row.connection.is_auto_rotation_enabled and rotation is not None and rotation.next_rotation_at is not None:
         yield Owed(Action.ROTATE, rotation.next_rotation_at)

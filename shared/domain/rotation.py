@@ -103,7 +103,11 @@ def succeeded(  # the row, and what the history tells of it
             active_version=version,
             superseded=row.superseded + former,
             run=None,
-            **_sweeps(row, now, wanted=repeated or run.attempt > 1),
+            exchange=None,
+            stored_at=now if row.connection.method is Method.OAUTH else None,
+            warned=None,
+            refused=None,
+            **_sweeps(row, now, wanted=repeated or run.attempt > 1 or row.exchange is not None),
         )
         .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now, key_id=key_id, former_key_id=former_key_id))
     )
@@ -128,7 +132,8 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .recording(*_entries(row, run, RotationStatus.FAILED, message, now))
     )
-    return without_pending(changed, now).judged(state, message, now)
+    judged = without_pending(changed, now).judged(state, message, now)
+    return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
 
 
 def superseded_by_credentials(row: Row, now: datetime) -> Row:

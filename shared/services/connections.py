@@ -57,6 +57,18 @@ class Connections:
             raise not_found(connection_id)
         return stored.row
 
+    async def look_up(self, org_id: str, connection_id: str) -> tuple[Row, Project | None]:
+        """The row, and its project where that names its callers: for whoever asks more than once who may see it.
+
+        Raises `NotFound`.
+        """
+        stored = await self._rows.read(org_id, connection_id)
+        if stored is None or stored.row.lifecycle is not Lifecycle.ACTIVE:
+            raise not_found(connection_id)
+        row, project_id = stored.row, stored.row.connection.project_id
+        restricted = row.project_restricted and project_id is not None
+        return row, await self._projects.get(org_id, str(project_id)) if restricted else None
+
     async def get_by_name(self, caller: Caller, name: str, project_id: str | None) -> Row:
         """The connection of that name in the project, or among those of none. Raises `NotFound`."""
         connection_id = await self._table.find(caller.org_id, name, project_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -24,6 +25,24 @@ UNUSABLE = (
 )
 
 
+class GrantExchange:
+    """`await exchange(row, tags)`: a new secret version with a new refresh token, which no row names yet."""
+
+    def __init__(self, *, vault: Vault, entra: Entra, clock: Clock) -> None:
+        self._vault = vault
+        self._entra = entra
+        self._clock = clock
+
+    async def __call__(self, row: Row, tags: Mapping[str, str]) -> StoredVersion:
+        """Raises `GrantRefused`, `UpstreamError`; `NotFound` or `ValidationError` when there is none to exchange."""
+        if row.active_version is None:
+            raise NotFound("no credential")
+        present = OAuthGrant.model_validate_json(await self._vault.get(row.active_version))
+        grant = await self._entra.refresh(present.tenant_id, present.refresh_token)
+        renewed = OAuthGrant(tenant_id=grant.tenant_id, refresh_token=grant.refresh_token, issued_at=self._clock())
+        return await self._vault.put(row.secret_name, renewed.model_dump_json(), tags={"connectionId": row.id, **tags})
+
+
 class GrantRotation:
     """New secret version first, then one row write that promotes it."""
 
@@ -32,14 +51,14 @@ class GrantRotation:
         *,
         rows: Rows,
         vault: Vault,
-        entra: Entra,
+        exchange: GrantExchange,
         clock: Clock,
         unit: IntervalUnit,
         lease: timedelta = rotation.LEASE,
     ) -> None:
         self._rows = rows
         self._vault = vault
-        self._entra = entra
+        self._exchange = exchange
         self._clock = clock
         self._unit = unit
         self._lease = lease
@@ -50,22 +69,14 @@ class GrantRotation:
         row = rotation.requested(stored.row, str(uuid.uuid4()), Trigger.SCHEDULED, now)
         row = (await self._rows.save(stored, rotation.attempted(row, now, self._lease))).row
         try:
-            version = await self._exchanged(row)
+            tags = {"rotationId": row.run.id, "attempt": str(row.run.attempt)} if row.run else {}
+            version = await self._exchange(row, tags)
         except GrantRefused as refused:
             await self._fail(row, refused.friendly, judge(refused.refusal))
         except (NotFound, ValidationError):  # the text of the latter could quote what it could not read
             await self._fail(row, UNUSABLE, Health.NEEDS_RECONNECT)
         else:
             await self._promote(row, version)
-
-    async def _exchanged(self, row: Row) -> StoredVersion:
-        if row.active_version is None or row.run is None:
-            raise NotFound("no credential")
-        present = OAuthGrant.model_validate_json(await self._vault.get(row.active_version))
-        grant = await self._entra.refresh(present.tenant_id, present.refresh_token)
-        renewed = OAuthGrant(tenant_id=grant.tenant_id, refresh_token=grant.refresh_token, issued_at=self._clock())
-        tags = {"connectionId": row.id, "rotationId": row.run.id, "attempt": str(row.run.attempt)}
-        return await self._vault.put(row.secret_name, renewed.model_dump_json(), tags=tags)
 
     async def _promote(self, tried: Row, version: StoredVersion) -> None:
         """Callers' edits meanwhile are no obstacle; another attempt's, or another credential, is."""

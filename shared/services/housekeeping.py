@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from shared.domain import creation
+from shared.domain import creation, expiry
 from shared.domain.audit import SYSTEM, AuditLog
 from shared.domain.audit import Action as AuditAction
 from shared.domain.connection import Row
@@ -84,6 +84,11 @@ class Housekeeping:
             if version not in named:
                 await self._vault.disable(version)
         await self._rows.save(stored, row.having(sweep_at=None).released(Action.SWEEP))
+
+    async def warn(self, stored: Stored) -> None:
+        """The end of the credential is near: the status says so."""
+        await self._rows.save(stored, expiry.warned(stored.row, self._clock()).released(Action.WARN))
+        log.warning("connection.expiry-warned orgId=%s connectionId=%s", stored.row.org_id, stored.row.id)
 
     async def forget_key(self, stored: Stored) -> None:
         """The idempotency key has served its time."""

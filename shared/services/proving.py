@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from shared.domain import certificate
 from shared.domain.connection import Row
 from shared.domain.creation import Enrolled, Proof
-from shared.domain.credential import AppCredential, ClientSecret, Method, OAuthGrant
+from shared.domain.credential import AppCredential, Certificate, ClientSecret, Method, OAuthGrant
 from shared.domain.errors import BadRequest, Problem, ValidationFailed
 from shared.services.enrolment import Enrolment
 from shared.services.ports import AppAuthority, Clock, Entra, Grant, Vault
@@ -113,6 +114,7 @@ class Proving:
             enrolled = await self._enrolment.enrol(row.org_id, row.id, credential, row.secret_key_id)
         return Proof(
             enrolled=enrolled,
+            ends_at=certificate.ends_at(credential.certificate_body) if isinstance(credential, Certificate) else None,
             public=credential.public,
             submitted=submitted_parts(credential),
             secret=credential.model_dump_json() if credential.is_secret else None,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.domain.audit import AuditLog
-from shared.domain.connection import Connection
+from shared.domain.connection import Connection, Health
 from shared.domain.credential import Method
 from shared.domain.forecast import Forecast
 from shared.domain.model import Instant, Record
@@ -36,6 +36,23 @@ class RotateAnswer(ConnectionAnswer):
     """The connection whose rotation begins; for a dry run, what a rotation would do."""
 
     plan: Forecast | None = Field(default=None, exclude_if=_absent)
+
+
+class TokenAnswer(Record):
+    """A Key Vault token with at least five minutes to live."""
+
+    access_token: str = Field(repr=False)
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_at: Instant
+
+
+class CheckAnswer(Record):
+    """How a connection stands, tried just now."""
+
+    status: Health
+    checked_at: Instant
+    message: str | None = Field(default=None, exclude_if=_absent)
+    can_list_secrets: bool | None = Field(default=None, exclude_if=_absent)
 
 
 class ConnectionList(Paged):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.services.advance import Advance
 from shared.services.auditing import Auditing
 from shared.services.background import Background
+from shared.services.checking import Checking
 from shared.services.connections import Connections
 from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
@@ -15,6 +16,7 @@ from shared.services.oauth_flow import OAuthFlow
 from shared.services.ports import Clock
 from shared.services.projects import Projects
 from shared.services.proving import Proving
+from shared.services.tokens import Tokens
 from shared.services.updating import Updating
 from shared.services.upkeep import Upkeep
 from shared.settings import Settings
@@ -37,6 +39,8 @@ class Application:
     proving: Proving
     oauth: OAuthFlow
     projects: Projects
+    tokens: Tokens
+    checking: Checking
     auditing: Auditing
     advance: Advance
     background: Background

@@ -23,6 +23,7 @@ from shared.domain.credential import Method
 from shared.domain.editing import Edit, RotationEdit
 from shared.domain.errors import BadRequest
 from shared.domain.schedule import RotateAt
+from shared.domain.vault_address import vault_origin
 from shared.web.credentials import (
     CREDENTIALS,
     CertificateCredentials,
@@ -233,6 +234,24 @@ class UpdateBody(Unsupported):
             raise BadRequest(
                 f"Invalid credential format for Azure Key Vault Connection with method {method.words}", problems
             ) from None
+
+
+class CheckBody(Body):
+    """Which vault to try, if any."""
+
+    vault_url: Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE)] | None = None
+
+    @field_validator("vault_url")
+    @classmethod
+    def _a_vault(cls, url: str | None, info: ValidationInfo) -> str | None:
+        context = info.context or {}
+        if url is None or url.rstrip("/") == context.get("loopback_vault"):
+            return url and url.rstrip("/")
+        suffix = context.get("vault_suffix", "")
+        origin = vault_origin(url, suffix)
+        if origin is None:
+            raise ValueError(f"Must be the address of a Key Vault, for example https://my-vault.{suffix}")
+        return origin
 
 
 class LinkCredentials(Body):

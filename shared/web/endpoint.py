@@ -77,6 +77,8 @@ class Call:
         return {
             "redirect_uris": settings.all_redirect_uris,
             "return_origins": settings.return_origins,
+            "vault_suffix": settings.vault_suffix,
+            "loopback_vault": settings.loopback_vault,
             "now": self.app.clock(),
         }
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, to_json
 from shared.domain.errors import (
     BadRequest,
     Conflict,
+    ConnectionBroken,
     Problem,
     ProductError,
     Unauthorized,
@@ -79,11 +80,13 @@ def render(error: ProductError, request_id: str) -> func.HttpResponse:
     if isinstance(error, UpstreamError | Conflict) and error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     message: Any = error.message
-    details = None
+    details: Any = None
     if isinstance(error, ValidationFailed):
         message = _listed(error.problems)
     elif isinstance(error, BadRequest) and error.problems:
         details = _listed(error.problems)
+    elif isinstance(error, ConnectionBroken):
+        details = error.details
     return envelope(STATUS[error.code], error.code, message, request_id, headers, details=details)
 
 

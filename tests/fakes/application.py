@@ -21,6 +21,7 @@ from tests.fakes.graph import FakeGraph
 from tests.fakes.history import FakeRotationHistory
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 from tests.fakes.vault import FakeVault
+from tests.fakes.vault_probe import FakeVaultProbe
 
 TICK = timedelta(minutes=1)
 
@@ -44,6 +45,7 @@ class FakeApplication:
         self.apps = FakeAppAuthority(self.clock, self.faults)
         self.graph = FakeGraph(self.clock, self.faults, self.apps)
         self.claims = FakeClaimTable(self.faults)
+        self.probe = FakeVaultProbe(self.faults)
         self._auth = auth
         self.app = self._built()
 
@@ -81,6 +83,7 @@ class FakeApplication:
             apps=self.apps,
             graph=self.graph,
             claims=self.claims,
+            probe=self.probe,
             clock=self.clock,
             auth=self._auth,
         )

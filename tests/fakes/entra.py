@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -15,6 +15,8 @@ from shared.services.ports import Authorization, Clock, Grant
 from tests.fakes.faults import Faults
 
 ANY_TENANT = "organizations"
+INACTIVITY = timedelta(days=90)
+"""Unused for so long, a refresh token has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class FakeEntra:
         self._codes: dict[str, _Code] = {}
         self._spent: set[str] = set()
         self._refresh_tokens: dict[str, Account] = {}
+        self._used_at: dict[str, datetime] = {}
         self._refused: dict[Account, Refusal] = {}
 
     def sign_in(self, url: str, account: Account) -> dict[str, str]:
@@ -75,7 +78,10 @@ class FakeEntra:
     def knows(self, refresh_token: str) -> bool:
         """Whether the token would be accepted now."""
         account = self._refresh_tokens.get(refresh_token)
-        return account is not None and account not in self._refused
+        return account is not None and account not in self._refused and not self._is_neglected(refresh_token)
+
+    def _is_neglected(self, refresh_token: str) -> bool:
+        return self._clock() - self._used_at[refresh_token] > INACTIVITY
 
     def revoke(self, account: Account, refusal: Refusal | None = None) -> None:
         """Refuse the account's grants, those already made included, from now on."""
@@ -119,6 +125,9 @@ class FakeEntra:
                 raise _refusal("invalid_grant", 9002313)
             if account.tenant_id != tenant_id:
                 raise _refusal("invalid_grant", 50020)
+            if self._is_neglected(refresh_token):
+                raise _refusal("invalid_grant", 700082)
+            self._used_at[refresh_token] = self._clock()
             return self._grant(account)
 
     async def tenant_of(self, domain: str) -> str:
@@ -149,6 +158,7 @@ class FakeEntra:
             raise GrantRefused(self._refused[account], explain(self._refused[account]))
         refresh_token = f"refresh-{secrets.token_hex(8)}"
         self._refresh_tokens[refresh_token] = account
+        self._used_at[refresh_token] = self._clock()
         return Grant(
             tenant_id=account.tenant_id,
             account_id=account.object_id,

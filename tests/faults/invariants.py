@@ -68,7 +68,8 @@ def check_nothing_is_owed(world: FakeApplication) -> None:
     """I7: whatever was due has been done, or has its date."""
     for row in rows(world):
         assert row.lifecycle is Lifecycle.ACTIVE, row.lifecycle
-        assert (row.run, row.outbox, row.debts, row.superseded, row.leftovers) == (None, (), (), (), ())
+        assert (row.run, row.exchange) == (None, None)
+        assert (row.outbox, row.debts, row.superseded, row.leftovers) == ((), (), (), ())
         rotation = row.connection.rotation
         assert rotation is None or rotation.rotation_status is RotationStatus.SUCCESS
         if rotation is not None and row.connection.is_auto_rotation_enabled:

@@ -14,7 +14,7 @@ from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.unit.services.apps import register, rotating, secret, update
 from tests.unit.services.links import arrived, departed, linked
-from tests.unit.services.world import DAY, MONTHLY, ORG, create, created, delete, rotate, wish
+from tests.unit.services.world import CALLER, DAY, MONTHLY, ORG, create, created, delete, rotate, wish
 
 OTHER_APP = "c0000000-0000-4000-8000-0000000000a9"
 
@@ -93,6 +93,27 @@ async def rotate_on_schedule(world: FakeApplication, _: str) -> None:
     await world.run(SETTLED)
 
 
+async def keep_alive(world: FakeApplication, _: str) -> None:
+    await world.run(9 * DAY)
+
+
+async def use(world: FakeApplication, connection_id: str) -> None:
+    await world.app.tokens.token(CALLER, connection_id)
+
+
+async def a_grant_refused_for_a_while(world: FakeApplication) -> str:
+    """It was judged, then mended at Entra."""
+    connection_id = await an_oauth_connection(world)
+    world.entra.revoke(ADA)
+    await world.app.checking(CALLER, connection_id, None)
+    world.entra.accept(ADA)
+    return connection_id
+
+
+async def check(world: FakeApplication, connection_id: str) -> None:
+    await world.app.checking(CALLER, connection_id, None)
+
+
 async def replace_the_secret(world: FakeApplication, connection_id: str) -> None:
     app = world.apps.apps[secret().tenant_id, secret().client_id]
     key_id = next(password.key_id for password in app.passwords if password.value == "second")
@@ -145,6 +166,9 @@ SCENARIOS = [
     Scenario("callback", nothing, come_back_from_sign_in),
     Scenario("rotate a grant", an_oauth_connection, rotate_now),
     Scenario("rotate a grant on schedule", an_oauth_connection, rotate_on_schedule),
+    Scenario("keep a grant alive", an_oauth_connection, keep_alive),
+    Scenario("use", an_oauth_connection, use),
+    Scenario("check a connection that was refused", a_grant_refused_for_a_while, check),
     Scenario("rotate an app's own secret", an_app_connection, rotate_now),
     Scenario("rotate an app on schedule", a_rotated_app, rotate_on_schedule),
     Scenario("replace the secret", a_rotation_under_way, replace_the_secret),

@@ -17,6 +17,7 @@ from shared.services.ports.graph import Graph, GraphSession, ListedPassword, New
 from shared.services.ports.projects import ProjectTable
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
 from shared.services.ports.vault import StoredVersion, Vault
+from shared.services.ports.vault_probe import Probed, VaultProbe
 
 Clock = Callable[[], datetime]
 """Now, in UTC."""
@@ -44,6 +45,7 @@ __all__ = [
     "ListedPassword",
     "NewPassword",
     "Page",
+    "Probed",
     "ProjectTable",
     "RecordPage",
     "Registration",
@@ -51,4 +53,5 @@ __all__ = [
     "Stored",
     "StoredVersion",
     "Vault",
+    "VaultProbe",
 ]

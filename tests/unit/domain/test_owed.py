@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain import creation, rotation
-from shared.domain.connection import LONGEST_RUN, DueHint, Hold, Idempotency, OutboxEntry, Row
+from shared.domain.connection import LONGEST_RUN, DueHint, Health, Hold, Idempotency, OutboxEntry, Row
 from shared.domain.owed import RESEND_AFTER, Action, next_owed, plan_hint
 from shared.domain.schedule import Trigger
 from tests.unit.domain.rows import FIRST_VERSION, NOW, active, reserved
@@ -71,15 +71,25 @@ def test_a_creation_given_up_is_purged_at_once() -> None:
 
 
 def test_an_active_connection_owes_its_next_rotation() -> None:
-    row = active()
+    row = active().rotating(next_rotation_at=NOW + timedelta(days=3))
     assert row.connection.rotation is not None
     assert owed(row) == (Action.ROTATE, row.connection.rotation.next_rotation_at)
 
 
 @pytest.mark.parametrize("row", [active(enabled=False), active(enabled=False, planned=False)])
-def test_without_rotation_nothing_is_owed_and_no_due_row_needed(row: Row) -> None:
-    assert next_owed(row) is None
-    assert plan_hint(row, NOW, "new") is None
+def test_without_rotation_a_grant_owes_its_keep_alive(row: Row) -> None:
+    found = owed(row)
+    assert found is not None
+    action, at = found
+    assert action is Action.KEEP_ALIVE
+    assert timedelta(days=7) <= at - NOW < timedelta(days=8)
+
+
+@pytest.mark.parametrize("row", [active(enabled=False), active(enabled=False, planned=False)])
+def test_a_dead_grant_without_rotation_owes_nothing_and_needs_no_due_row(row: Row) -> None:
+    dead = row.judged(Health.NEEDS_RECONNECT, "revoked", NOW)
+    assert next_owed(dead) is None
+    assert plan_hint(dead, NOW, "new") is None
 
 
 def test_a_run_under_way_is_owed_even_while_auto_rotation_is_off() -> None:

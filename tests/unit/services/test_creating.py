@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.unit.services.world import (
     create_project,
     created,
     delete,
+    due_soon,
     row_of,
     wish,
 )
@@ -58,9 +60,10 @@ async def test_a_created_connection_is_active_and_its_grant_is_in_the_vault_only
     assert token not in "".join(world.connections.documents())
 
 
-async def test_a_connection_without_rotation_owes_nothing_and_leaves_no_hint(world: FakeApplication) -> None:
+async def test_a_connection_without_rotation_owes_its_keep_alive_only(world: FakeApplication) -> None:
     connection = await created(world)
-    assert world.due.hints(connection.id) == []
+    (hint,) = world.due.hints(connection.id)
+    assert hint.hint.at - world.clock() >= timedelta(days=7)
 
 
 async def test_enabled_rotation_counts_from_the_grant_just_made(world: FakeApplication) -> None:
@@ -70,7 +73,7 @@ async def test_enabled_rotation_counts_from_the_grant_just_made(world: FakeAppli
     # Made at 10:00, after 03:30: a day more, so that the grant serves a whole interval.
     assert f"{connection.rotation.next_rotation_at:%Y-%m-%d %H:%M}" == "2026-04-02 03:30"
     (hint,) = world.due.hints(connection.id)
-    assert hint.hint.at == connection.rotation.next_rotation_at
+    assert world.clock() < hint.hint.at <= connection.rotation.next_rotation_at, "keep-alive comes first"
 
 
 async def test_a_taken_name_is_refused_before_the_code_is_spent(world: FakeApplication) -> None:
@@ -112,7 +115,7 @@ async def test_a_project_that_vanishes_meanwhile_is_refused_before_the_code_is_s
     with pytest.raises(BadRequest, match="Could not find project"):
         await created(world, wish(project_id=project.id))
     assert "entra.redeem" not in world.faults.calls
-    assert world.due.all() == []
+    assert due_soon(world) == []
 
 
 async def test_a_refused_code_frees_the_name_and_leaves_nothing(world: FakeApplication) -> None:
@@ -173,7 +176,7 @@ async def test_what_follows_the_answer_is_done_by_the_timer_when_the_process_die
     await world.run(20 * MINUTE)
     assert [line["action"] for line in world.audit.lines(ORG)] == ["connection.create"]
     assert row_of(world, connection.id).outbox == ()
-    assert world.due.all() == []
+    assert due_soon(world) == []
 
 
 async def test_a_vault_down_during_the_clean_up_too_is_cleaned_when_it_is_back(world: FakeApplication) -> None:
@@ -261,4 +264,4 @@ async def test_a_reservation_whose_answer_was_lost_is_cleaned_within_minutes(wor
         await created(world)
     await world.run(LONGEST_RUN + MINUTE)
     assert world.connections.rows(ORG) == []
-    assert world.due.all() == []
+    assert due_soon(world) == []

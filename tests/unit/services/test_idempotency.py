@@ -13,7 +13,7 @@ from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.fakes.faults import Crash
 from tests.unit.services.apps import update
-from tests.unit.services.world import DAY, MINUTE, ORG, create, delete, row_of, wish
+from tests.unit.services.world import DAY, MINUTE, ORG, create, delete, due_soon, row_of, wish
 
 KEY = IdempotencyKey(key="ab" * 32, fingerprint="a-body")
 
@@ -91,7 +91,7 @@ async def test_a_late_repeat_does_not_bring_a_deleted_connection_back(world: Fak
     world.clock.advance(DAY)
     await world.run(20 * MINUTE)
     assert world.connections.rows(ORG) == []
-    assert world.due.all() == []
+    assert due_soon(world) == []
 
 
 async def test_after_a_day_the_key_is_free(world: FakeApplication) -> None:
@@ -108,4 +108,4 @@ async def test_the_day_ends_without_anybody_asking(world: FakeApplication) -> No
     world.clock.advance(KEY_LIFETIME)
     await world.run(10 * MINUTE)
     assert row_of(world, first.id).idempotency is None
-    assert world.due.all() == []
+    assert due_soon(world) == []

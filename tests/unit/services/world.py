@@ -12,6 +12,7 @@ from shared.domain.credential import Method, OAuthGrant
 from shared.domain.project import Project
 from shared.domain.schedule import RotateAt
 from shared.services.creating import IdempotencyKey
+from shared.services.ports import DueRow
 from shared.services.proving import SubmittedCode
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, Account
@@ -85,6 +86,11 @@ async def create_project(world: FakeApplication, *, callers: tuple[str, ...] = (
     return await world.app.projects.create(
         CALLER, name="Payments", slug=None, type_="secret-manager", description=None, callers=callers
     )
+
+
+def due_soon(world: FakeApplication) -> list[DueRow]:
+    """What is due before the first keep-alive of a grant just made or renewed."""
+    return [row for row in world.due.all() if row.hint.at < world.clock() + 5 * DAY]
 
 
 def row_of(world: FakeApplication, connection_id: str) -> Row:

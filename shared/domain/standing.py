@@ -1,0 +1,57 @@
+"""What using a credential tells of its connection: it works, or Entra refuses it for good.
+
+A passing fault tells nothing. A judgement names the credential that was used, and is written only on a change of state.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.domain.connection import Health, Row
+from shared.domain.entra_errors import judge
+from shared.domain.errors import ConnectionBroken, GrantRefused
+
+SPREADING = timedelta(minutes=15)
+"""How long parts of Entra may not know an app password that others accept already."""
+
+
+def is_dead(row: Row) -> bool:
+    """Whether only a person can mend it: not tried again until then."""
+    return row.connection.status.state is Health.NEEDS_RECONNECT
+
+
+def may_be_spreading(row: Row, now: datetime) -> bool:
+    """Whether a refusal can come from a part of Entra that has not heard of a password just promoted."""
+    rotation, passwords = row.connection.rotation, row.passwords
+    promoted = rotation.last_rotated_at if rotation else None
+    issued = passwords is not None and passwords.active is not None and passwords.active.issued
+    return issued and promoted is not None and now < promoted + SPREADING
+
+
+def refused(row: Row, refusal: GrantRefused, now: datetime) -> Row:
+    """The row once Entra refused its credential."""
+    return unusable(row, refusal.friendly, judge(refusal.refusal), now)
+
+
+def unusable(row: Row, reason: str, state: Health, now: datetime) -> Row:
+    """The row once its credential proved of no use; the same row when it says so already."""
+    status = row.connection.status
+    if status.state is state and row.refused == row.in_use:
+        return row  # the reason carries ids of the single answer, which are no change
+    judged = row.judged(state, reason, now).having(refused=row.in_use)
+    return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
+
+
+def worked(row: Row, now: datetime) -> Row:
+    """The row once its credential served; what else is wrong with the connection, as a failed rotation, stays."""
+    if not is_dead(row) and row.refused is None:
+        return row
+    return row.judged(Health.ACTIVE, None, now).having(refused=None, warned=None)
+
+
+def broken(row: Row) -> ConnectionBroken:
+    """What whoever wants to use the connection is told."""
+    status = row.connection.status
+    reason = status.reason or "Entra refuses the credential of this connection"
+    since = status.model_dump(mode="json")["since"]
+    return ConnectionBroken(reason, {"state": status.state.value, "reason": reason, "since": since})

@@ -1,0 +1,169 @@
+"""Handing out Key Vault tokens: from memory as long as that is safe, else one call to Entra at a time.
+
+A token in memory serves while at least `MIN_LIFE` of it is left and a row read at most `FRESH` ago still names the
+credential that it came from: what a caller may no more see, or has replaced or deleted, is out of use within a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from shared.domain import standing
+from shared.domain.audit import Action, Origin
+from shared.domain.caller import Caller
+from shared.domain.connection import Row
+from shared.domain.errors import ConnectionBroken, NotFound, UpstreamError
+from shared.domain.project import Project
+from shared.services.auditing import Auditing
+from shared.services.connections import Connections, not_found
+from shared.services.ports import AppToken, Clock
+from shared.services.using import Using
+
+Key = tuple[str, str]
+"""Organisation and connection."""
+Result = TypeVar("Result")
+
+MIN_LIFE = timedelta(minutes=5)
+FRESH = timedelta(seconds=60)
+REFUSAL_KEPT = timedelta(seconds=30)
+"""How long a refusal that a change at Entra may end is repeated without asking Entra again."""
+MAX_ENTRIES = 10_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is in memory of one connection."""
+
+    row: Row
+    project: Project | None
+    read_at: datetime
+    token: AppToken | None = None
+    broken: ConnectionBroken | None = None
+    broken_at: datetime | None = None
+    told: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """By caller: the audit line about this token."""
+
+    def admits(self, caller: Caller) -> bool:
+        """Whether the connection exists for that caller."""
+        return not self.row.project_restricted or (self.project is not None and self.project.admits(caller))
+
+    def refused_lately(self, now: datetime) -> bool:
+        """Whether asking Entra again so soon would be in vain."""
+        recent = self.broken_at is not None and now - self.broken_at < REFUSAL_KEPT
+        return recent and self.row.refused == self.row.in_use
+
+    def serves(self, now: datetime) -> bool:
+        """Whether the token lasts."""
+        return self.token is not None and self.token.expires_at - now >= MIN_LIFE
+
+
+class Tokens:
+    """`await tokens.token(caller, connection_id)`."""
+
+    def __init__(self, *, connections: Connections, use: Using, auditing: Auditing, clock: Clock) -> None:
+        self._connections = connections
+        self._use = use
+        self._auditing = auditing
+        self._clock = clock
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._flights: dict[tuple[str, Key], asyncio.Task[_Entry]] = {}
+
+    async def token(self, caller: Caller, connection_id: str) -> AppToken:
+        """A token for Key Vault with at least five minutes to live.
+
+        Raises `NotFound`, `ConnectionBroken` when Entra refuses the credential, `UpstreamError` for what passes.
+        Audited once for each caller and token, before it is given out.
+        """
+        key = (caller.org_id, connection_id)
+        entry = self._entries.get(key)
+        if entry is None or self._clock() - entry.read_at > FRESH:
+            entry = await self._together("read", key, self._read)
+        if not entry.admits(caller):
+            raise not_found(connection_id)
+        if not entry.serves(self._clock()):
+            entry = await self._together("sign-in", key, self._signed_in)
+        if entry.token is None:
+            raise entry.broken or not_found(connection_id)
+        await self._tell(entry, caller)
+        return entry.token
+
+    async def _together(self, what: str, key: Key, act: Callable[[Key], Coroutine[Any, Any, _Entry]]) -> _Entry:
+        """One at a time for each connection; who comes meanwhile waits along. A caller who leaves ends nothing."""
+        flight = self._flights.get((what, key))
+        if flight is None:
+            flight = self._flights[what, key] = _task(act(key))
+            flight.add_done_callback(lambda _: self._flights.pop((what, key), None))
+        return await asyncio.shield(flight)
+
+    async def _read(self, key: Key) -> _Entry:
+        """What is known of the connection, once its row was read again."""
+        try:
+            row, project = await self._connections.look_up(*key)
+        except NotFound:
+            self._entries.pop(key, None)
+            raise
+        known = self._entries.get(key)
+        if known is None or known.row.in_use != row.in_use:
+            known = _Entry(row, project, self._clock())
+        known.row, known.project, known.read_at = row, project, self._clock()
+        return self._remember(key, known)
+
+    async def _signed_in(self, key: Key) -> _Entry:
+        entry, now = self._entries.get(key) or await self._read(key), self._clock()
+        if entry.serves(now):
+            return entry
+        if entry.broken_at is not None:
+            entry = await self._read(key)  # it says more since: the judgement, or that somebody mended it
+            if entry.refused_lately(now):
+                return entry
+        try:
+            if standing.is_dead(entry.row):
+                raise standing.broken(entry.row)
+            row, token = await self._use(entry.row)
+        except ConnectionBroken as broken:
+            entry.token, entry.broken, entry.broken_at = None, broken, now
+            return entry
+        except NotFound:
+            self._entries.pop(key, None)
+            raise
+        return self._remember(key, _Entry(row, entry.project, entry.read_at, token=token))
+
+    def _remember(self, key: Key, entry: _Entry) -> _Entry:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        while len(self._entries) > MAX_ENTRIES:
+            self._entries.popitem(last=False)
+        return entry
+
+    async def _tell(self, entry: _Entry, caller: Caller) -> None:
+        """Audit the caller's first use of this token. Unwritten, the next request tries again."""
+        told = entry.told.get(caller.object_id)
+        if told is None:
+            told = entry.told[caller.object_id] = _task(self._audited(entry.row, caller))
+        try:
+            await asyncio.shield(told)
+        except UpstreamError:
+            if entry.told.get(caller.object_id) is told:
+                del entry.told[caller.object_id]
+            raise
+
+    async def _audited(self, row: Row, caller: Caller) -> None:
+        await self._auditing.record(
+            row.org_id,
+            Action.USE,
+            Origin.of(caller),
+            connection_id=row.id,
+            connection_name=row.connection.name,
+        )
+
+
+def _task(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    """A task whose failure is not complained of when everybody who waited for it has left."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

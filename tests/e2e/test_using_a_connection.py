@@ -1,0 +1,98 @@
+"""A workload gets a token from a connection and reads a secret with it; a person checks whether it works."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core.credentials import AccessToken
+from azure.keyvault.secrets.aio import SecretClient
+
+from local.client import KEY_VAULT, Client
+from tests.e2e.conftest import Break
+from tests.e2e.world import Customer, Reply, call, create, refusal
+
+
+@dataclass
+class Handed:
+    """The credential of a workload that was handed a token."""
+
+    token: str
+    expires_on: int
+
+    async def get_token(self, *_: Any, **__: Any) -> AccessToken:
+        """See azure-core's `AsyncTokenCredential`."""
+        return AccessToken(self.token, self.expires_on)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def __aenter__(self) -> Handed:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+
+async def access_token(client: Client, connection_id: str) -> Reply:
+    return await call(client, "POST", f"{KEY_VAULT}/{connection_id}/access-token")
+
+
+async def check(client: Client, connection_id: str, body: Any) -> Reply:
+    return await call(client, "POST", f"{KEY_VAULT}/{connection_id}/check", body)
+
+
+async def test_a_workload_reads_a_secret_with_the_official_sdk_and_a_token_handed_out(client: Client) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "reader")).connection
+    reply = await access_token(client, connection["id"])
+    assert reply.status == 200, reply.text
+    assert reply.json["tokenType"] == "Bearer"
+    credential = Handed(reply.json["accessToken"], 4_000_000_000)
+    options: dict[str, Any] = {
+        "connection_verify": client.stack.settings["LOOPBACK_CA_FILE"],
+        "verify_challenge_resource": False,
+    }
+    async with SecretClient(client.stack.settings["VAULT_URL"], credential, **options) as vault:
+        await vault.set_secret("a-customers-own", "42")
+        assert (await vault.get_secret("a-customers-own")).value == "42"
+
+
+async def test_many_callers_of_a_cold_connection_cause_one_call_to_entra(client: Client, break_entra: Break) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "busy")).connection
+    await break_entra(customer.token_endpoint, skip=1, times=1000, status=500)
+    replies = await asyncio.gather(*(access_token(client, connection["id"]) for _ in range(200)))
+    assert {reply.status for reply in replies} == {200}, "a second call would have failed"
+    assert len({reply.json["accessToken"] for reply in replies}) == 1
+
+
+async def test_a_dead_grant_is_told_with_the_remedy(client: Client) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "dead")).connection
+    await client.entra("POST", "grants", {"user": customer.user, "refusedWith": 50173})
+    message = refusal(reply := await access_token(client, connection["id"]), 424, "FailedDependency")
+    assert "AADSTS50173" in message
+    assert "connect link" in message
+    assert reply.json["details"]["state"] == "needs-reconnect"
+    assert (await call(client, "GET", f"{KEY_VAULT}/{connection['id']}")).connection["status"]["reason"] == message
+    await client.entra("POST", "grants", {"user": customer.user, "refusedWith": None})
+    assert (await access_token(client, connection["id"])).status == 424, "not tried again by itself"
+    assert (await check(client, connection["id"], {})).json["status"] == "active"
+    assert (await access_token(client, connection["id"])).status == 200
+
+
+async def test_a_check_tells_what_a_vault_answers(client: Client) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "checked")).connection
+    reply = await check(client, connection["id"], {"vaultUrl": client.stack.settings["VAULT_URL"]})
+    assert reply.json["canListSecrets"] is True, reply.text
+    assert "message" not in reply.json
+
+
+async def test_a_check_reaches_no_other_host(client: Client) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "careful")).connection
+    for url in ("https://169.254.169.254", client.stack.api, "https://localhost:1", "https://evil.example/x"):
+        refusal(await check(client, connection["id"], {"vaultUrl": url}), 422, "ValidationFailure")

@@ -1,0 +1,234 @@
+"""Handing out Key Vault tokens: from memory, fresh, one call at a time, and never of a connection that is broken."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.audit import Action
+from shared.domain.connection import Health
+from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamUnavailable
+from shared.services.ports import AppToken
+from shared.services.tokens import FRESH, REFUSAL_KEPT
+from tests.fakes.application import FakeApplication
+from tests.fakes.entra import ADA
+from tests.unit.services.apps import app_connection, register, rotating
+from tests.unit.services.world import (
+    CALLER,
+    MINUTE,
+    MONTHLY,
+    ORG,
+    OTHER_CALLER,
+    STRANGER,
+    create_project,
+    created,
+    delete,
+    rotate,
+    row_of,
+    wish,
+)
+
+SECOND = timedelta(seconds=1)
+
+
+async def token(world: FakeApplication, connection_id: str) -> AppToken:
+    return await world.app.tokens.token(CALLER, connection_id)
+
+
+def calls(world: FakeApplication, name: str) -> int:
+    return world.faults.calls.count(name)
+
+
+def uses(world: FakeApplication) -> int:
+    return sum(line["action"] == Action.USE for line in world.audit.lines(ORG))
+
+
+async def test_a_token_comes_from_memory_while_it_lasts_and_the_row_was_read_lately(world: FakeApplication) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.faults.calls.clear()
+    world.clock.advance(FRESH)
+    assert await token(world, connection.id) == first
+    assert world.faults.calls == []
+
+
+async def test_after_a_minute_one_point_read_shows_whether_the_token_still_belongs(world: FakeApplication) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.faults.calls.clear()
+    world.clock.advance(FRESH + SECOND)
+    assert await token(world, connection.id) == first
+    assert world.faults.calls == ["connections.get"]
+
+
+async def test_a_token_near_its_end_is_replaced(world: FakeApplication) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.clock.advance(first.expires_at - world.clock() - timedelta(minutes=4))
+    second = await token(world, connection.id)
+    assert second != first
+    assert second.expires_at - world.clock() > timedelta(minutes=5)
+
+
+async def test_a_token_of_a_credential_that_was_rotated_away_is_given_out_for_a_minute_at_most(
+    world: FakeApplication,
+) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    first = await token(world, connection.id)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    world.clock.advance(FRESH + SECOND)
+    assert await token(world, connection.id) != first
+
+
+async def test_of_200_callers_of_a_cold_connection_one_asks_entra(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.faults.calls.clear()
+    found = await asyncio.gather(*(token(world, connection.id) for _ in range(200)))
+    assert len(set(found)) == 1
+    assert calls(world, "entra.refresh") == 1
+    assert calls(world, "connections.get") == 1
+    assert uses(world) == 1
+
+
+async def test_a_caller_who_leaves_ends_the_wait_of_nobody_else(world: FakeApplication) -> None:
+    connection = await created(world)
+    leaving = asyncio.create_task(token(world, connection.id))
+    staying = asyncio.create_task(token(world, connection.id))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying).access_token
+
+
+async def test_using_a_connection_writes_no_secret_version(world: FakeApplication) -> None:
+    connection = await created(world)
+    for _ in range(5):
+        await token(world, connection.id)
+        world.clock.advance(timedelta(hours=2))
+    assert len(world.vault.readable()[row_of(world, connection.id).secret_name]) == 1
+
+
+async def test_each_caller_is_audited_once_for_a_token_before_getting_it(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.faults.before("audit.add", UpstreamUnavailable("Table Storage"))
+    with pytest.raises(UpstreamUnavailable):
+        await token(world, connection.id)
+    assert uses(world) == 0
+    for caller in (CALLER, CALLER, OTHER_CALLER):
+        await world.app.tokens.token(caller, connection.id)
+    assert uses(world) == 2
+
+
+async def test_a_connection_that_the_caller_may_not_see_does_not_exist(world: FakeApplication) -> None:
+    project = await create_project(world, callers=(CALLER.object_id,))
+    connection = await created(world, wish(project_id=project.id))
+    await token(world, connection.id)
+    for other in (OTHER_CALLER, STRANGER):
+        with pytest.raises(NotFound):
+            await world.app.tokens.token(other, connection.id)
+    await delete(world, connection.id)
+    world.clock.advance(FRESH + SECOND)
+    with pytest.raises(NotFound):
+        await token(world, connection.id)
+
+
+async def test_one_who_may_not_see_a_connection_causes_no_sign_in(world: FakeApplication) -> None:
+    project = await create_project(world, callers=(CALLER.object_id,))
+    connection = await created(world, wish(project_id=project.id))
+    with pytest.raises(NotFound):
+        await world.app.tokens.token(OTHER_CALLER, connection.id)
+    assert calls(world, "entra.refresh") == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Refusal("invalid_grant", 50173), Refusal("interaction_required", 50076), Refusal("invalid_grant", 65001)],
+)
+async def test_a_dead_grant_is_told_with_its_reason_and_not_tried_again(
+    world: FakeApplication, refusal: Refusal
+) -> None:
+    connection = await created(world)
+    world.entra.revoke(ADA, refusal)
+    with pytest.raises(ConnectionBroken) as told:
+        await token(world, connection.id)
+    status = row_of(world, connection.id).connection.status
+    assert status.state is Health.NEEDS_RECONNECT
+    assert told.value.details["reason"] == status.reason
+    assert f"AADSTS{refusal.aadsts}" in told.value.details["reason"]
+    world.faults.calls.clear()
+    world.clock.advance(timedelta(days=1))
+    for _ in range(3):
+        with pytest.raises(ConnectionBroken):
+            await token(world, connection.id)
+    assert calls(world, "entra.refresh") == 0
+    assert calls(world, "connections.replace") == 0
+
+
+@pytest.mark.parametrize("fault", ["entra.refresh", "vault.get"])
+async def test_a_passing_fault_judges_nothing(world: FakeApplication, fault: str) -> None:
+    connection = await created(world)
+    world.faults.before(fault, UpstreamUnavailable("Microsoft Entra ID", retry_after=7))
+    with pytest.raises(UpstreamUnavailable):
+        await token(world, connection.id)
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert (await token(world, connection.id)).access_token
+
+
+async def test_before_a_judgement_the_credential_that_is_in_use_by_now_is_tried(world: FakeApplication) -> None:
+    """This process read the row, then another one rotated the credential and the old one was disabled."""
+    connection = await created(world, wish(rotation=MONTHLY))
+
+    async def rotated() -> None:
+        world.faults.clear()
+        await rotate(world, connection.id)
+        await world.app.advance(ORG, connection.id)
+
+    world.faults.before("vault.get", rotated)
+    assert (await token(world, connection.id)).access_token
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+
+
+async def test_an_apps_refused_secret_degrades_it_and_a_mended_one_recovers_it(world: FakeApplication) -> None:
+    app = register(world, "first")
+    connection = await app_connection(world)
+    app.refused_with = Refusal("unauthorized_client", 7000112)
+    with pytest.raises(ConnectionBroken, match="disabled"):
+        await token(world, connection.id)
+    degraded = row_of(world, connection.id)
+    assert degraded.connection.status.state is Health.DEGRADED
+    world.faults.calls.clear()
+    with pytest.raises(ConnectionBroken):
+        await token(world, connection.id)
+    assert world.faults.calls == ["connections.get"], "within half a minute Entra is not asked again"
+    app.refused_with = None
+    world.clock.advance(REFUSAL_KEPT)
+    assert (await token(world, connection.id)).access_token
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+
+
+async def test_a_secret_that_was_promoted_minutes_ago_is_not_judged_by_a_part_of_entra_that_does_not_know_it(
+    world: FakeApplication,
+) -> None:
+    app = register(world, "first")
+    connection = await rotating(world)
+    await rotate(world, connection.id)
+    await world.run(8 * MINUTE)
+    assert row_of(world, connection.id).run is None
+    app.refused_with = Refusal("invalid_client", 7000215)
+    with pytest.raises(UpstreamUnavailable, match="everywhere"):
+        await token(world, connection.id)
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    world.clock.advance(timedelta(minutes=20))
+    with pytest.raises(ConnectionBroken):
+        await token(world, connection.id)
+
+
+async def test_a_credential_that_is_gone_from_the_vault_needs_a_person(world: FakeApplication) -> None:
+    connection = await created(world)
+    row = row_of(world, connection.id)
+    await world.vault.disable(str(row.active_version))
+    with pytest.raises(ConnectionBroken, match="missing from Key Vault"):
+        await token(world, connection.id)
+    assert row_of(world, connection.id).connection.status.state is Health.NEEDS_RECONNECT
