@@ -19,12 +19,24 @@ CONNECT = f"{KEY_VAULT}/oauth/connect/{{linkSecret}}"
 
 @blueprint.function_name("oauth_authorize")
 @blueprint.route(route=f"{KEY_VAULT}/oauth/authorize", methods=["POST"], auth_level=ANONYMOUS)
-@api.endpoint(Permission.CREATE, BadRequest, Conflict)
+@api.endpoint(Permission.CREATE, NotFound, BadRequest, Conflict, alternative=Permission.EDIT)
 async def oauth_authorize(call: Call, body: AuthorizeBody) -> AuthorizeAnswer:
-    """A connect link for an administrator to open, and where to ask how it went."""
-    new = await call.app.oauth.authorize(
-        call.caller, body.new_connection(body.credentials.tenant_id), return_url=body.return_url
-    )
+    """A connect link for an administrator to open, and where to ask how it went.
+
+    With `connectionId` (permission `AppConnections.Edit`) it reconnects that connection in place.
+    """
+    if body.connection_id is None:
+        call.caller.require(Permission.CREATE)
+        wanted = body.new_connection(body.credentials.tenant_id)
+        new = await call.app.oauth.authorize(call.caller, wanted, return_url=body.return_url)
+    else:
+        call.caller.require(Permission.EDIT)
+        new = await call.app.oauth.authorize_again(
+            call.caller,
+            body.connection_id,
+            return_url=body.return_url,
+            allow_different_account=body.allow_different_account,
+        )
     return AuthorizeAnswer(
         connect_url=f"{call.app.settings.public_url}{connect_path(new.secret)}",
         connection_id=new.link.connection_id,

@@ -45,6 +45,7 @@ from shared.services.ports import (
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
+from shared.services.reconnecting import Reconnecting
 from shared.services.revocation import Revocation
 from shared.services.rows import Rows
 from shared.services.signing_in import SigningIn
@@ -172,6 +173,9 @@ def build(  # every part by keyword, so that a test replaces what it wants
             rows=rows,
             connections=reading,
             creating=creating,
+            reconnecting=Reconnecting(
+                rows=rows, vault=vault, proving=proving, background=background, clock=clock, unit=unit
+            ),
             proving=proving,
             projects=projects,
             auditing=auditing,

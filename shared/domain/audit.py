@@ -21,6 +21,8 @@ class Action(StrEnum):
     USE = "connection.use"
     CONNECT = "connection.connect"
     """Somebody signed in through a connect link."""
+    RECONNECT = "connection.reconnect"
+    """Somebody signed in through a connect link for a connection that exists."""
     ROTATE = "connection.rotate"
     """Somebody asked for a rotation; how the run went is `ROTATION`."""
     ROTATION = "rotation.run"

@@ -163,6 +163,8 @@ class Row(Record):
     """The full id of the Key Vault secret version that is in use."""
     account_id: str | None = None
     """The account that consented (oauth)."""
+    reconnected_by: str | None = None
+    """The flow id of the connect link that its grant came by last, if that was a reconnect (oauth)."""
     stored_at: Instant | None = None
     """When the stored refresh token was issued (oauth)."""
     exchange: int | None = None

@@ -23,6 +23,7 @@ from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
 from shared.domain.connection import Lifecycle, Row
 from shared.domain.creation import NewConnection, Proof
+from shared.domain.credential import Method
 from shared.domain.editing import check_rotation_supported
 from shared.domain.entra_errors import explain
 from shared.domain.errors import BadRequest, NotFound, ProductError, Refusal, UpstreamError
@@ -32,6 +33,7 @@ from shared.services.connections import Connections
 from shared.services.creating import Creating, Visit, name_taken
 from shared.services.ports import Attempt, Clock, Entra, FlowTable, Link, ProjectTable
 from shared.services.proving import ANY_TENANT, Proving
+from shared.services.reconnecting import Reconnecting
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class OAuthFlow:
         rows: Rows,
         connections: Connections,
         creating: Creating,
+        reconnecting: Reconnecting,
         proving: Proving,
         projects: ProjectTable,
         auditing: Auditing,
@@ -102,6 +105,7 @@ class OAuthFlow:
         self._rows = rows
         self._connections = connections
         self._creating = creating
+        self._reconnecting = reconnecting
         self._proving = proving
         self._projects = projects
         self._auditing = auditing
@@ -117,11 +121,24 @@ class OAuthFlow:
         if await self._connections.is_taken(caller.org_id, new.name, new.project_id):
             raise name_taken(new.name)
         tenant = await self._proving.tenant_id(new.tenant)
+        return await self._linked(caller, new, tenant, connection_id=str(uuid.uuid4()), return_url=return_url)
+
+    async def _linked(
+        self,
+        caller: Caller,
+        new: NewConnection,
+        tenant: str | None,
+        *,
+        connection_id: str,
+        return_url: str | None,
+        reconnect: bool = False,
+        allow_different_account: bool = False,
+    ) -> NewLink:
         secret, now = secrets.token_urlsafe(32), self._clock()
         link = Link(
             flow_id=_flow_id(secret),
             org_id=caller.org_id,
-            connection_id=str(uuid.uuid4()),
+            connection_id=connection_id,
             tenant=tenant,
             requested=Origin.of(caller),
             body=new.model_dump(mode="json"),
@@ -130,9 +147,33 @@ class OAuthFlow:
             state=FlowState.PENDING,
             message=None,
             return_url=return_url,
+            reconnect=reconnect,
+            allow_different_account=allow_different_account,
         )
         await self._flows.put_link(link)
         return NewLink(secret=secret, link=link)
+
+    async def authorize_again(
+        self, caller: Caller, connection_id: str, *, return_url: str | None, allow_different_account: bool
+    ) -> NewLink:
+        """A link that gives an existing connection another grant. The one in use works until then.
+
+        Raises `NotFound`, and `BadRequest` for a connection that is no person's grant.
+        """
+        row = await self._connections.get(caller, connection_id)
+        if row.connection.method is not Method.OAUTH:
+            raise BadRequest("Only connections with method oauth are reconnected by a link; submit new credentials")
+        tenant = None if allow_different_account else row.connection.credentials["tenantId"]
+        new = NewConnection(name=row.connection.name, method=Method.OAUTH, project_id=row.connection.project_id)
+        return await self._linked(
+            caller,
+            new,
+            tenant,
+            connection_id=connection_id,
+            return_url=return_url,
+            reconnect=True,
+            allow_different_account=allow_different_account,
+        )
 
     async def status(self, caller: Caller, flow_id: str) -> tuple[Link, FlowState]:
         """How the flow stands; the connection itself has the last word. Raises `NotFound`."""
@@ -210,6 +251,11 @@ class OAuthFlow:
             raise BadRequest(explain(Refusal(error=answer["error"], aadsts=_aadsts(description))))
         if "code" not in answer:
             raise BadRequest("The administrator's consent is recorded. Open the connect link again to connect.")
+        if link.reconnect:
+            await self._reconnecting.reconnect(
+                link, lambda: self._entra.finish(link.tenant or ANY_TENANT, flow, answer), visit
+            )
+            return
         new = NewConnection.model_validate(link.body)
         project = await self._projects.get(link.org_id, new.project_id) if new.project_id else None
         if new.project_id and project is None:
@@ -228,7 +274,7 @@ class OAuthFlow:
         await self._settle(link, FlowState.FAILED, fault.message)
         await self._auditing.note(
             link.org_id,
-            Action.CONNECT,
+            Action.RECONNECT if link.reconnect else Action.CONNECT,
             origin,
             connection_id=link.connection_id,
             connection_name=link.body["name"],
@@ -249,9 +295,15 @@ class OAuthFlow:
         if link.state == FlowState.SUCCEEDED:
             return FlowState.SUCCEEDED
         made = await self._rows.read(link.org_id, link.connection_id)
-        if made is not None and made.row.lifecycle is Lifecycle.ACTIVE:
+        if made is not None and _is_done(made.row, link):
             return FlowState.SUCCEEDED  # the process died between making the connection and saying so
         return FlowState.EXPIRED if link.expires_at <= self._clock() else FlowState(link.state)
+
+
+def _is_done(row: Row, link: Link) -> bool:
+    """Whether the row shows that the link has served."""
+    served = row.reconnected_by == link.flow_id if link.reconnect else True
+    return served and row.lifecycle is Lifecycle.ACTIVE
 
 
 def connect_path(link_secret: str) -> str:

@@ -266,7 +266,17 @@ class AuthorizeBody(NewConnectionBody):
     method: Literal[Method.OAUTH]
     credentials: LinkCredentials = LinkCredentials()
     return_url: Annotated[str, StringConstraints(max_length=2048, pattern=PRINTABLE)] | None = None
-    connection_id: None = Field(default=None, description="reconnecting an existing connection is not offered yet")
+    connection_id: Uuid | None = Field(
+        default=None, description="reconnect this connection instead of making one; what describes a new one is ignored"
+    )
+    allow_different_account: StrictBool = False
+
+    @classmethod
+    def read(cls, document: Any, context: dict[str, Any]) -> Self:
+        """The body; one that names a connection need not describe a new one."""
+        names_one = isinstance(document, dict) and document.get("connectionId") is not None
+        model = ReconnectBody if names_one else cls
+        return model.model_validate(document, context=context)  # type: ignore[return-value]  # of this body's kind
 
     @field_validator("return_url")
     @classmethod
@@ -276,6 +286,14 @@ class AuthorizeBody(NewConnectionBody):
         if _origin_of(url) not in (info.context or {}).get("return_origins", ()) or "#" in url:
             raise ValueError("Must begin with one of the return origins that this service is configured with")
         return url
+
+
+class ReconnectBody(AuthorizeBody):
+    """Create a connect link for a connection that exists."""
+
+    name: Name | None = None  # type: ignore[assignment]  # it has one
+    method: Literal[Method.OAUTH] = Method.OAUTH
+    connection_id: Uuid
 
 
 class ProjectBody(Body):

@@ -152,11 +152,17 @@ class Endpoints:
     def __init__(self, application: Callable[[], Application]) -> None:
         self._application = application
 
-    def endpoint(self, permission: Permission, *fails: type[ProductError]) -> Callable[[Use], HttpFunction]:
-        """A function for callers with `permission`; `fails` names errors of its own, for its documentation."""
+    def endpoint(
+        self, permission: Permission, *fails: type[ProductError], alternative: Permission | None = None
+    ) -> Callable[[Use], HttpFunction]:
+        """A function for callers with `permission`; `fails` names errors of its own, for its documentation.
+
+        With `alternative`, those who hold that one instead get in as well, and the function itself must ask for the
+        one that applies.
+        """
 
         def decorate(use: Use) -> HttpFunction:
-            operation = Operation.of(use, permission, fails)
+            operation = Operation.of(use, permission, fails, alternative)
 
             async def function(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
                 response, _ = await self._serve(operation, req, context)
@@ -217,7 +223,8 @@ class Endpoints:
 async def _act(operation: Operation, call: Call) -> Record:
     """Refusals are audited, and so is every change that was attempted and failed."""
     try:
-        call.caller.require(operation.permission)
+        if operation.alternative is None or operation.alternative.value not in call.caller.roles:
+            call.caller.require(operation.permission)
     except PermissionDenied as error:
         await _note(operation, call, error)
         raise

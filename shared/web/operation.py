@@ -34,9 +34,17 @@ class Operation:
     fails: tuple[type[ProductError], ...]
     """What it can raise besides what every endpoint of its shape can."""
     use: Use
+    alternative: Permission | None = None
+    """Whoever holds this one instead gets in too; the endpoint then asks for the one that applies."""
 
     @classmethod
-    def of(cls, use: Use, permission: Permission, fails: tuple[type[ProductError], ...]) -> Self:
+    def of(
+        cls,
+        use: Use,
+        permission: Permission,
+        fails: tuple[type[ProductError], ...],
+        alternative: Permission | None = None,
+    ) -> Self:
         """The operation that `use` declares."""
         hints: dict[str, Any] = typing.get_type_hints(use)
         return cls(
@@ -48,4 +56,5 @@ class Operation:
             answer=hints["return"],
             fails=fails,
             use=use,
+            alternative=alternative,
         )

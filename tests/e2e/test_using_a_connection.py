@@ -10,8 +10,9 @@ from azure.core.credentials import AccessToken
 from azure.keyvault.secrets.aio import SecretClient
 
 from local.client import KEY_VAULT, Client
+from tests.e2e.browser import Attempt, Link
 from tests.e2e.conftest import Break
-from tests.e2e.world import Customer, Reply, call, create, refusal
+from tests.e2e.world import Customer, Reply, call, create, refusal, token_of
 
 
 @dataclass
@@ -96,3 +97,32 @@ async def test_a_check_reaches_no_other_host(client: Client) -> None:
     connection = (await create(client, customer, "careful")).connection
     for url in ("https://169.254.169.254", client.stack.api, "https://localhost:1", "https://evil.example/x"):
         refusal(await check(client, connection["id"], {"vaultUrl": url}), 422, "ValidationFailure")
+
+
+async def test_a_dead_connection_is_mended_in_place_through_a_link(client: Client) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "mended")).connection
+    await client.entra("POST", "grants", {"user": customer.user, "refusedWith": 50173})
+    assert (await access_token(client, connection["id"])).status == 424
+    await client.entra("POST", "grants", {"user": customer.user, "refusedWith": None})
+    link = await Link.new(client, "mended", connectionId=connection["id"])
+    done = await (await Attempt.begin(client, link)).finish(client, customer)
+    assert done.status == 200, done.text
+    after = (await call(client, "GET", f"{KEY_VAULT}/{connection['id']}")).connection
+    assert after["status"]["state"] == "active"
+    assert [after[key] for key in ("id", "name", "credentialsHash")] == [
+        connection[key] for key in ("id", "name", "credentialsHash")
+    ]
+    assert (await access_token(client, connection["id"])).status == 200
+
+
+async def test_a_caller_needs_the_right_to_edit_for_a_reconnect_and_to_create_for_a_new_one(client: Client) -> None:
+    customer = await Customer.new(client)
+    connection = (await create(client, customer, "guarded")).connection
+    org_id = connection["orgId"]
+    new, again = {"name": "new", "method": "oauth"}, {"connectionId": connection["id"]}
+    for role, allowed, refused in (("Edit", again, new), ("Create", new, again)):
+        token = await token_of(client, org_id, roles=[f"AppConnections.{role}"])
+        path = f"{KEY_VAULT}/oauth/authorize"
+        assert (await call(client, "POST", path, allowed, token=token)).status == 200
+        refusal(await call(client, "POST", path, refused, token=token), 403, "PermissionDenied")

@@ -44,6 +44,8 @@ class AzureFlowTable:
             "state": link.state,
             "message": link.message or "",
             "returnUrl": link.return_url or "",
+            "reconnect": link.reconnect,
+            "allowDifferentAccount": link.allow_different_account,
         }
         with translated(SERVICE):
             await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
@@ -65,6 +67,8 @@ class AzureFlowTable:
             state=entity["state"],
             message=entity["message"] or None,
             return_url=entity["returnUrl"] or None,
+            reconnect=entity["reconnect"],
+            allow_different_account=entity["allowDifferentAccount"],
             etag=entity.metadata["etag"],
         )
 

@@ -25,6 +25,10 @@ class Link:
     state: str
     message: str | None
     return_url: str | None
+    reconnect: bool = False
+    """The connection exists: it gets another grant."""
+    allow_different_account: bool = False
+    """Whether whoever signs in for a reconnect may be somebody else, or of another tenant."""
     etag: str = ""
 
 

@@ -482,9 +482,14 @@ def test_a_connect_link_can_name_the_tenant_and_ignores_the_rest_of_the_credenti
     assert AuthorizeBody.read(sent, CONTEXT).credentials.tenant_id == TENANT
 
 
-@pytest.mark.parametrize("connection", [TENANT, "", 5, False])
-def test_a_connect_link_for_an_existing_connection_is_refused_and_not_ignored(connection: object) -> None:
+@pytest.mark.parametrize("connection", ["prod", "", 5, False])
+def test_a_connect_link_for_an_existing_connection_needs_its_id(connection: object) -> None:
     assert set(problems(link(connectionId=connection), AuthorizeBody)) == {("connectionId",)}
+
+
+def test_a_connect_link_for_an_existing_connection_need_not_describe_a_new_one() -> None:
+    body = AuthorizeBody.read({"connectionId": TENANT.upper(), "allowDifferentAccount": True}, CONTEXT)
+    assert (body.connection_id, body.allow_different_account, body.return_url) == (TENANT, True, None)
 
 
 def test_a_project_is_named_and_the_rest_has_defaults() -> None:
