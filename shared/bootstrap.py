@@ -33,6 +33,7 @@ from shared.services.ports import (
     ConnectionTable,
     DueTable,
     Entra,
+    EventTopic,
     FlowTable,
     Graph,
     ProjectTable,
@@ -42,6 +43,7 @@ from shared.services.ports import (
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
+from shared.services.publishing import Publishing
 from shared.services.revocation import Revocation
 from shared.services.rows import Rows
 from shared.services.updating import Updating
@@ -80,13 +82,14 @@ def build(  # every part by keyword, so that a test replaces what it wants
     apps: AppAuthority,
     graph: Graph,
     claims: ClaimTable,
+    topic: EventTopic | None = None,
     clock: Clock = utc_now,
     auth: BearerAuth | None = None,
     checks: Mapping[str, Check] | None = None,
 ) -> Application:
     """The use cases over the given parts."""
     unit = settings.interval_unit
-    rows = Rows(connections=connections, due=due, clock=clock)
+    rows = Rows(connections=connections, due=due, clock=clock, events=topic is not None)
     held = Claims(table=claims, rows=rows, clock=clock)
     passwords = PasswordRotation(
         rows=rows,
@@ -106,6 +109,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
             GrantRotation(rows=rows, vault=vault, entra=entra, clock=clock, unit=unit, lease=settings.lease),
             passwords,
             revocation,
+            Publishing(rows=rows, topic=topic),
         ),
         clock=clock,
         unit=unit,
@@ -183,7 +187,11 @@ def build(  # every part by keyword, so that a test replaces what it wants
 
 
 def _steps(
-    housekeeping: Housekeeping, grants: GrantRotation, passwords: PasswordRotation, revocation: Revocation
+    housekeeping: Housekeeping,
+    grants: GrantRotation,
+    passwords: PasswordRotation,
+    revocation: Revocation,
+    publishing: Publishing,
 ) -> dict[Action, Step]:
     rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
 
@@ -194,6 +202,7 @@ def _steps(
         Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,
         Action.PURGE: housekeeping.purge,
         Action.SETTLE: housekeeping.settle,
+        Action.PUBLISH: publishing.publish,
         Action.SWEEP: housekeeping.sweep,
         Action.FORGET_KEY: housekeeping.forget_key,
         Action.CLEAR_LEFTOVERS: housekeeping.clear_leftovers,

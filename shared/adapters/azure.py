@@ -13,7 +13,7 @@ from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
 from shared.adapters.transport import CountedTransport
-from shared.services.ports import Audience, Clock
+from shared.services.ports import Audience, Clock, EventTopic
 from shared.settings import Settings
 
 
@@ -41,6 +41,11 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         identity=identity,
         transport=entra_transport,
     )
+    topic: EventTopic | None = None
+    if settings.event_topic:
+        from shared.adapters.event_grid import AzureEventTopic  # noqa: PLC0415 -- costs nothing where there is none
+
+        topic = AzureEventTopic(settings.event_topic, identity)
     main = connections.AzureConnectionTable(tables.get_table_client(keys.CONNECTIONS))
     return {
         "clock": clock,
@@ -63,5 +68,6 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         "apps": apps,
         "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
         "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
+        "topic": topic,
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }

@@ -7,13 +7,13 @@ second meets `ConcurrentChange` and reads again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from shared.domain import rotation
 from shared.domain.connection import Health, Hold, Row
 from shared.domain.errors import ConcurrentChange, UpstreamError
-from shared.domain.owed import MAX_TRIES, Action, next_owed
+from shared.domain.owed import MAX_TRIES, Action, first_due
 from shared.domain.schedule import IntervalUnit
 from shared.services.ports import Clock, Stored
 from shared.services.rows import Rows
@@ -30,6 +30,10 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 
 
+WHILE_SOMEBODY_WAITS = tuple(action for action in Action if action is not Action.PUBLISH)
+"""What may be done before a request is answered: nobody waits for a topic."""
+
+
 class Advance:
     """`await advance(org_id, connection_id)`: bring one connection up to date."""
 
@@ -39,15 +43,15 @@ class Advance:
         self._clock = clock
         self._unit = unit
 
-    async def __call__(self, org_id: str, connection_id: str, *, only: Action | None = None) -> None:
-        """Do all that is owed by now; with `only`, as long as that action comes first.
+    async def __call__(self, org_id: str, connection_id: str, *, only: Collection[Action] = tuple(Action)) -> None:
+        """Do all that is owed by now; with `only`, as long as one of those actions comes first.
 
         Raises `UpstreamError` only when the row itself cannot be read or written.
         """
         for _ in range(MAX_STEPS):
             stored = await self._rows.read(org_id, connection_id)
-            owed = next_owed(stored.row) if stored else None
-            if stored is None or owed is None or owed.at > self._clock() or only not in (None, owed.action):
+            owed = first_due(stored.row, self._clock()) if stored else None
+            if stored is None or owed is None or owed.action not in only:
                 return
             try:
                 await self._steps[owed.action](stored)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from shared.domain.connection import DueHint, Row
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError
+from shared.domain.events import waiting, with_events
 from shared.domain.owed import plan_hint
 from shared.services.ports import Clock, ConnectionTable, DueTable, Stored
 
@@ -23,10 +24,11 @@ MAX_REAPPLIES = 8
 class Rows:
     """The connection rows together with their due rows."""
 
-    def __init__(self, *, connections: ConnectionTable, due: DueTable, clock: Clock) -> None:
+    def __init__(self, *, connections: ConnectionTable, due: DueTable, clock: Clock, events: bool = False) -> None:
         self._connections = connections
         self._due = due
         self._clock = clock
+        self._events = events  # nobody is told where no topic is configured
 
     async def read(self, org_id: str, connection_id: str) -> Stored | None:
         """The row, whatever its lifecycle, or None."""
@@ -45,7 +47,7 @@ class Rows:
 
     async def save(self, before: Stored, after: Row) -> Stored:
         """Write `after` if nobody wrote since `before`. Raises `ConcurrentChange`, or `NameTaken` on a new name."""
-        after = await self._prepared(after, before.row.due)
+        after = await self._prepared(after, before.row)
         try:
             stored = await self._connections.replace(before, after)
         except (ConcurrentChange, NameTaken):
@@ -80,7 +82,13 @@ class Rows:
         await self._connections.remove(before)
         await self._forget(before.row, before.row.due)
 
-    async def _prepared(self, row: Row, present: DueHint | None) -> Row:
+    async def _prepared(self, row: Row, before: Row | None) -> Row:
+        if self._events:
+            told = with_events(before, row, self._clock())
+            if lost := len({entry.id for entry in waiting(row)} - {entry.id for entry in waiting(told)}):
+                log.error("events.dropped orgId=%s connectionId=%s count=%d", row.org_id, row.id, lost)
+            row = told
+        present = before.due if before else None
         write_id = uuid.uuid4().hex
         hint = plan_hint(row.having(due=present), self._clock(), nonce=write_id[:12])
         if hint is not None and hint != present:

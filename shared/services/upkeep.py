@@ -11,7 +11,7 @@ from datetime import timedelta
 from shared.domain.credential import Method
 from shared.domain.errors import ConcurrentChange, UpstreamError
 from shared.domain.model import Record
-from shared.domain.owed import next_owed
+from shared.domain.owed import first_due
 from shared.services.advance import Advance
 from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored
 from shared.services.revocation import Revocation
@@ -103,8 +103,7 @@ class Upkeep:
         return (await self._revocation.remove_strays(stored) or 0) if managed else 0
 
     async def _advanced(self, stored: Stored) -> bool:
-        owed = next_owed(stored.row)
-        if owed is None or owed.at > self._clock():
+        if first_due(stored.row, self._clock()) is None:
             return False
         await self._advance(stored.row.org_id, stored.row.id)
         return True

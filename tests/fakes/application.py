@@ -15,6 +15,7 @@ from tests.fakes.claims import FakeClaimTable
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueTable
 from tests.fakes.entra import ADA, FakeEntra
+from tests.fakes.events import FakeEventTopic
 from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
 from tests.fakes.graph import FakeGraph
@@ -44,6 +45,7 @@ class FakeApplication:
         self.apps = FakeAppAuthority(self.clock, self.faults)
         self.graph = FakeGraph(self.clock, self.faults, self.apps)
         self.claims = FakeClaimTable(self.faults)
+        self.topic = FakeEventTopic(self.faults)
         self._auth = auth
         self.app = self._built()
 
@@ -81,6 +83,7 @@ class FakeApplication:
             apps=self.apps,
             graph=self.graph,
             claims=self.claims,
+            topic=self.topic if self.settings.event_topic else None,
             clock=self.clock,
             auth=self._auth,
         )

@@ -12,6 +12,7 @@ from shared.services.ports.claims import Claim, ClaimTable
 from shared.services.ports.connections import ConnectionTable, Listed, Page, Stored
 from shared.services.ports.due import DueRow, DueTable
 from shared.services.ports.entra import AppAuthority, AppToken, Audience, Authorization, Entra, Grant
+from shared.services.ports.events import EventTopic
 from shared.services.ports.flows import Attempt, FlowTable, Link
 from shared.services.ports.graph import Graph, GraphSession, ListedPassword, NewPassword, Registration
 from shared.services.ports.projects import ProjectTable
@@ -35,6 +36,7 @@ __all__ = [
     "DueRow",
     "DueTable",
     "Entra",
+    "EventTopic",
     "FlowTable",
     "Grant",
     "Graph",
