@@ -33,9 +33,10 @@ class AzureEventTopic(EventTopic):
     def __init__(
         self, endpoint: str, identity: Any, *, pause: float = PAUSE_SECONDS, now: Callable[[], float] = time.monotonic
     ) -> None:
+        self.endpoint = endpoint
         self._client = EventGridPublisherClient(endpoint, identity, **OPTIONS)
         # A token over plain http is for the stand-in on loopback; settings refuse any other such address.
-        self._sending: dict[str, Any] = {"enforce_https": endpoint.startswith("https://")}
+        self._sending: dict[str, Any] = {} if endpoint.startswith("https://") else {"enforce_https": False}
         self._pause = pause
         self._now = now
         self._not_before = now()
