@@ -41,7 +41,7 @@ def test_every_event_has_its_example_under_its_name() -> None:
 def test_an_example_is_such_an_event(title: str) -> None:
     example = EXAMPLES[title]
     data = example["data"]
-    assert SCHEMAS[title.split(".")[0]].model_validate(data).model_dump(mode="json") == data
+    assert SCHEMAS[title.split(".", maxsplit=1)[0]].model_validate(data).model_dump(mode="json") == data
     assert (example["specversion"], example["source"]) == ("1.0", SOURCE)
     assert example["subject"] == f"organizations/{data['orgId']}/connections/{data['connectionId']}"
 
