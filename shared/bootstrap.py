@@ -39,6 +39,7 @@ from shared.services.ports import (
     ProjectTable,
     RotationHistory,
     Stored,
+    Telemetry,
     Vault,
 )
 from shared.services.projects import Projects
@@ -46,6 +47,7 @@ from shared.services.proving import Proving
 from shared.services.publishing import Publishing
 from shared.services.revocation import Revocation
 from shared.services.rows import Rows
+from shared.services.telemetry import NoTelemetry, observed
 from shared.services.updating import Updating
 from shared.services.upkeep import Upkeep
 from shared.settings import Settings
@@ -83,13 +85,26 @@ def build(  # every part by keyword, so that a test replaces what it wants
     graph: Graph,
     claims: ClaimTable,
     topic: EventTopic | None = None,
+    telemetry: Telemetry | None = None,
     clock: Clock = utc_now,
     auth: BearerAuth | None = None,
     checks: Mapping[str, Check] | None = None,
 ) -> Application:
     """The use cases over the given parts."""
     unit = settings.interval_unit
-    rows = Rows(connections=connections, due=due, clock=clock, events=topic is not None)
+    telemetry = telemetry or NoTelemetry()
+    vault = observed(vault, "key-vault", telemetry)
+    entra = observed(entra, "entra", telemetry)
+    apps = observed(apps, "entra", telemetry)
+    graph = observed(graph, "graph", telemetry)
+    connections = observed(connections, "table connections", telemetry)
+    due = observed(due, "table due", telemetry)
+    history = observed(history, "table rotations", telemetry)
+    audit = observed(audit, "table auditlogs", telemetry)
+    claims = observed(claims, "table claims", telemetry)
+    flows = observed(flows, "table oauthflows", telemetry)
+    topic = observed(topic, "event-grid", telemetry) if topic else None
+    rows = Rows(connections=connections, due=due, clock=clock, telemetry=telemetry, events=topic is not None)
     held = Claims(table=claims, rows=rows, clock=clock)
     passwords = PasswordRotation(
         rows=rows,
@@ -113,6 +128,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
         ),
         clock=clock,
         unit=unit,
+        telemetry=telemetry,
     )
     background = Background(advance)
     auditing = Auditing(trail=audit, clock=clock)
@@ -178,10 +194,17 @@ def build(  # every part by keyword, so that a test replaces what it wants
         auditing=auditing,
         advance=advance,
         background=background,
-        dispatch=Dispatch(rows=rows, due=due, clock=clock),
+        dispatch=Dispatch(rows=rows, due=due, clock=clock, telemetry=telemetry),
         upkeep=Upkeep(
-            connections=connections, due=due, flows=flows, advance=advance, revocation=revocation, clock=clock
+            connections=connections,
+            due=due,
+            flows=flows,
+            advance=advance,
+            revocation=revocation,
+            clock=clock,
+            telemetry=telemetry,
         ),
+        telemetry=telemetry,
         checks=dict(checks or {}),
     )
 

@@ -164,6 +164,12 @@ class Settings(BaseModel):
         alias="EVENT_TOPIC_ENDPOINT",
         description="the Event Grid topic that is told what happened; none means that nobody is",
     )
+    insights: str | None = Field(
+        default=None,
+        alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        repr=False,
+        description="Application Insights, where spans and metrics go; none means that nothing is measured",
+    )
     work_schedule: str = Field(
         default="0 * * * * *",
         pattern=r"^\S+( \S+){5}$",

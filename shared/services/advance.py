@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from shared.domain import rotation
 from shared.domain.connection import Health, Hold, Row
 from shared.domain.errors import ConcurrentChange, UpstreamError
+from shared.domain.measures import Metric
 from shared.domain.owed import MAX_TRIES, Action, first_due
 from shared.domain.schedule import IntervalUnit
-from shared.services.ports import Clock, Stored
+from shared.services.ports import Clock, Stored, Telemetry
 from shared.services.rows import Rows
+from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +39,20 @@ WHILE_SOMEBODY_WAITS = tuple(action for action in Action if action is not Action
 class Advance:
     """`await advance(org_id, connection_id)`: bring one connection up to date."""
 
-    def __init__(self, *, rows: Rows, steps: Mapping[Action, Step], clock: Clock, unit: IntervalUnit) -> None:
+    def __init__(
+        self,
+        *,
+        rows: Rows,
+        steps: Mapping[Action, Step],
+        clock: Clock,
+        unit: IntervalUnit,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._rows = rows
         self._steps = steps
         self._clock = clock
         self._unit = unit
+        self._telemetry = telemetry or NoTelemetry()
 
     async def __call__(self, org_id: str, connection_id: str, *, only: Collection[Action] = tuple(Action)) -> None:
         """Do all that is owed by now; with `only`, as long as one of those actions comes first.
@@ -54,7 +65,8 @@ class Advance:
             if stored is None or owed is None or owed.action not in only:
                 return
             try:
-                await self._steps[owed.action](stored)
+                with self._telemetry.span(f"work.{owed.action}", connectionId=connection_id):
+                    await self._steps[owed.action](stored)
             except ConcurrentChange:
                 continue
             except UpstreamError as fault:
@@ -94,6 +106,7 @@ class Advance:
     async def record_poison(self, org_id: str, connection_id: str) -> None:
         """The work on this connection failed again and again for no known reason: say so on the row, try in an hour."""
         now = self._clock()
+        self._telemetry.count(Metric.POISONED, queue="work")
         log.error("work.poisoned orgId=%s connectionId=%s", org_id, connection_id)
         await self._rows.change(org_id, connection_id, lambda row: self._poisoned(row, now))
 

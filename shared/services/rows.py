@@ -14,7 +14,9 @@ from shared.domain.connection import DueHint, Row
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError
 from shared.domain.events import waiting, with_events
 from shared.domain.owed import plan_hint
-from shared.services.ports import Clock, ConnectionTable, DueTable, Stored
+from shared.services import outcomes
+from shared.services.ports import Clock, ConnectionTable, DueTable, Stored, Telemetry
+from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +26,19 @@ MAX_REAPPLIES = 8
 class Rows:
     """The connection rows together with their due rows."""
 
-    def __init__(self, *, connections: ConnectionTable, due: DueTable, clock: Clock, events: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        connections: ConnectionTable,
+        due: DueTable,
+        clock: Clock,
+        telemetry: Telemetry | None = None,
+        events: bool = False,
+    ) -> None:
         self._connections = connections
         self._due = due
         self._clock = clock
+        self._telemetry = telemetry or NoTelemetry()
         self._events = events  # nobody is told where no topic is configured
 
     async def read(self, org_id: str, connection_id: str) -> Stored | None:
@@ -38,12 +49,14 @@ class Rows:
         """Write a new row. Raises `NameTaken`, `ConcurrentChange` when the id exists, `NotFound` without project."""
         row = await self._prepared(row, None)
         try:
-            return await self._connections.insert(row)
+            stored = await self._connections.insert(row)
         except UpstreamError:
             raise  # it may have been written after all: the hint stays
         except Exception:  # refused for certain, so the hint serves nothing; then the refusal goes on
             await self._forget(row, row.due)
             raise
+        outcomes.tell(None, stored.row, self._telemetry)
+        return stored
 
     async def save(self, before: Stored, after: Row) -> Stored:
         """Write `after` if nobody wrote since `before`. Raises `ConcurrentChange`, or `NameTaken` on a new name."""
@@ -54,6 +67,7 @@ class Rows:
             if after.due != before.row.due:
                 await self._forget(after, after.due)
             raise
+        outcomes.tell(before.row, stored.row, self._telemetry)
         if before.row.due != after.due:
             await self._forget(before.row, before.row.due)
         return stored

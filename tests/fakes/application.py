@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared import bootstrap
 from shared.services.dispatch import Work
+from shared.services.ports import Telemetry
 from shared.settings import Settings
 from shared.web.application import Application
 from shared.web.auth import BearerAuth
@@ -29,7 +30,7 @@ TICK = timedelta(minutes=1)
 class FakeApplication:
     """The use cases, the world that they act on, and the door between the two."""
 
-    def __init__(self, settings: Settings, auth: BearerAuth | None) -> None:
+    def __init__(self, settings: Settings, auth: BearerAuth | None, telemetry: Telemetry | None = None) -> None:
         self.settings = settings
         self.clock = FakeClock()
         self.faults = Faults()
@@ -47,6 +48,7 @@ class FakeApplication:
         self.claims = FakeClaimTable(self.faults)
         self.topic = FakeEventTopic(self.faults)
         self._auth = auth
+        self._telemetry = telemetry
         self.app = self._built()
 
     def restart(self) -> None:
@@ -84,6 +86,7 @@ class FakeApplication:
             graph=self.graph,
             claims=self.claims,
             topic=self.topic if self.settings.event_topic else None,
+            telemetry=self._telemetry,
             clock=self.clock,
             auth=self._auth,
         )
@@ -104,6 +107,8 @@ def settings_for_tests(**changes: str) -> Settings:
     return Settings.from_environment(usual | changes)
 
 
-def fake_application(settings: Settings | None = None, *, auth: BearerAuth | None = None) -> FakeApplication:
+def fake_application(
+    settings: Settings | None = None, *, auth: BearerAuth | None = None, telemetry: Telemetry | None = None
+) -> FakeApplication:
     """A fresh world with an application in it."""
-    return FakeApplication(settings or settings_for_tests(), auth)
+    return FakeApplication(settings or settings_for_tests(), auth, telemetry)

@@ -17,6 +17,7 @@ from shared.services.ports.flows import Attempt, FlowTable, Link
 from shared.services.ports.graph import Graph, GraphSession, ListedPassword, NewPassword, Registration
 from shared.services.ports.projects import ProjectTable
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
+from shared.services.ports.telemetry import Telemetry
 from shared.services.ports.vault import StoredVersion, Vault
 
 Clock = Callable[[], datetime]
@@ -52,5 +53,6 @@ __all__ = [
     "RotationHistory",
     "Stored",
     "StoredVersion",
+    "Telemetry",
     "Vault",
 ]
