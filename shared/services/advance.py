@@ -59,6 +59,10 @@ class Advance:
 
         Raises `UpstreamError` only when the row itself cannot be read or written.
         """
+        with self._telemetry.span("work", connectionId=connection_id):
+            await self._all(org_id, connection_id, only)
+
+    async def _all(self, org_id: str, connection_id: str, only: Collection[Action]) -> None:
         for _ in range(MAX_STEPS):
             stored = await self._rows.read(org_id, connection_id)
             owed = first_due(stored.row, self._clock()) if stored else None

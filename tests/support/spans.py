@@ -1,4 +1,4 @@
-"""Print the spans of one create and one rotation as trees: `python -m local.spans`.
+"""Print the spans of one create and one rotation as trees: `python -m tests.support.spans`.
 
 The use cases are the product's, and so is the adapter; only what is outside of them is in memory.
 """
@@ -6,6 +6,7 @@ The use cases are the product's, and so is the adapter; only what is outside of 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -27,7 +28,7 @@ def tree(spans: Sequence[ReadableSpan]) -> str:
     def lines(parent: int | None, indent: str) -> list[str]:
         found: list[str] = []
         for span in children.get(parent, []):
-            found += [f"{indent}{span.name}", *lines(span.get_span_context().span_id, indent + "  ")]
+            found += [f"{indent}{span.name}", *lines(span.context.span_id, indent + "  ")]
         return found
 
     return "\n".join(lines(None, ""))
@@ -52,4 +53,4 @@ async def trees() -> str:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(trees()), end="")
+    sys.stdout.write(asyncio.run(trees()))
