@@ -13,7 +13,7 @@ ADDRESS = "127.0.0.1"
 DEFAULT_BASE = 7071
 """The port that `func start` uses, so that both hosts answer at the same address."""
 
-PORTS_PER_STACK = 7
+PORTS_PER_STACK = 8
 LAST_BASE = 65_535 - (PORTS_PER_STACK - 1)
 
 
@@ -32,10 +32,11 @@ class Ports:
     vault: int
     entra: int
     identity: int
+    topic: int
 
     @classmethod
     def from_base(cls, base: int = DEFAULT_BASE) -> Ports:
-        """Seven consecutive ports, the API first."""
+        """Eight consecutive ports, the API first."""
         return cls(*range(base, base + PORTS_PER_STACK))
 
     def all(self) -> tuple[int, ...]:

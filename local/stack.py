@@ -85,9 +85,11 @@ class Stack:
             "--tenant", seed.HOME_TENANT_ID, "--state", str(self.state / "keyvault.json"),
             "--certificates", str(CERTIFICATES),
         ]  # fmt: skip
+        topic = [python, "-m", "local.topic", "--port", str(ports.topic), "--state", str(self.state / "events.jsonl")]
         await self.processes.start("azurite", azurite, port=ports.table)
         await self.processes.start("entra", entra, port=ports.entra)
         await self.processes.start("keyvault", vault, port=ports.vault)
+        await self.processes.start("topic", topic, port=ports.topic)
         await create_tables(self.storage)
 
     async def start_host(self) -> str:

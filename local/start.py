@@ -23,7 +23,7 @@ async def run(stack: Stack, *, emulators_only: bool) -> int:
     """Start, say how to use it, and wait for a part that dies; answers 1 then. Whoever calls ends the processes."""
     began = time.monotonic()
     try:
-        print("Starting Azurite, the Entra and Key Vault stand-ins …", flush=True)
+        print("Starting Azurite, the Entra, Key Vault and Event Grid stand-ins …", flush=True)
         await stack.start_emulators()
         host = None
         if not emulators_only:
@@ -48,6 +48,7 @@ Ready in {seconds:.1f} s, {f"run by {host}" if host else "all but the functions 
   Key Vault    {stack.vault}      (stand-in)
   Entra        {stack.entra}      (stand-in; tenants: home {seed.HOME_TENANT_ID},
                {seed.CONTOSO_DOMAIN} {seed.CONTOSO_TENANT_ID})
+  Events       {stack.state}/logs/topic.log      (stand-in for Event Grid)
   Logs         {stack.state}/logs/
 {"" if host else _how_to_run_func(stack.ports.api)}
 A bearer token with every role, good for 8 hours:
@@ -85,7 +86,7 @@ PATH="{programs}:$PATH" func start{port}
 def main() -> int:
     """Parse the command line and run; answers the exit code, 2 when nothing was started."""
     parser = argparse.ArgumentParser(prog="python -m local.start", description=__doc__)
-    parser.add_argument("--port", default=str(DEFAULT_BASE), help="base port; the stack takes seven from here")
+    parser.add_argument("--port", default=str(DEFAULT_BASE), help="base port; the stack takes eight from here")
     parser.add_argument("--emulators-only", action="store_true", help="do not start the functions host")
     arguments = parser.parse_args()
     try:

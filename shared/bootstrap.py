@@ -35,20 +35,24 @@ from shared.services.ports import (
     ConnectionTable,
     DueTable,
     Entra,
+    EventTopic,
     FlowTable,
     Graph,
     ProjectTable,
     RotationHistory,
     Stored,
+    Telemetry,
     Vault,
     VaultProbe,
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
+from shared.services.publishing import Publishing
 from shared.services.reconnecting import Reconnecting
 from shared.services.revocation import Revocation
 from shared.services.rows import Rows
 from shared.services.signing_in import SigningIn
+from shared.services.telemetry import NoTelemetry, observed
 from shared.services.tokens import Tokens
 from shared.services.updating import Updating
 from shared.services.upkeep import Upkeep
@@ -88,13 +92,27 @@ def build(  # every part by keyword, so that a test replaces what it wants
     graph: Graph,
     claims: ClaimTable,
     probe: VaultProbe,
+    topic: EventTopic | None = None,
+    telemetry: Telemetry | None = None,
     clock: Clock = utc_now,
     auth: BearerAuth | None = None,
     checks: Mapping[str, Check] | None = None,
 ) -> Application:
     """The use cases over the given parts."""
     unit = settings.interval_unit
-    rows = Rows(connections=connections, due=due, clock=clock)
+    telemetry = telemetry or NoTelemetry()
+    vault = observed(vault, "key-vault", telemetry)
+    entra = observed(entra, "entra", telemetry)
+    apps = observed(apps, "entra", telemetry)
+    graph = observed(graph, "graph", telemetry)
+    connections = observed(connections, "table connections", telemetry)
+    due = observed(due, "table due", telemetry)
+    history = observed(history, "table rotations", telemetry)
+    audit = observed(audit, "table auditlogs", telemetry)
+    claims = observed(claims, "table claims", telemetry)
+    flows = observed(flows, "table oauthflows", telemetry)
+    topic = observed(topic, "event-grid", telemetry) if topic else None
+    rows = Rows(connections=connections, due=due, clock=clock, telemetry=telemetry, events=topic is not None)
     held = Claims(table=claims, rows=rows, clock=clock)
     passwords = PasswordRotation(
         rows=rows,
@@ -111,14 +129,18 @@ def build(  # every part by keyword, so that a test replaces what it wants
     advance = Advance(
         rows=rows,
         steps=_steps(
-            Housekeeping(rows=rows, vault=vault, history=history, audit=audit, claims=held, clock=clock),
-            GrantRotation(rows=rows, vault=vault, exchange=exchange, clock=clock, unit=unit, lease=settings.lease),
-            KeepAlive(rows=rows, vault=vault, exchange=exchange, clock=clock, lease=settings.lease),
-            passwords,
-            revocation,
+            housekeeping=Housekeeping(rows=rows, vault=vault, history=history, audit=audit, claims=held, clock=clock),
+            grants=GrantRotation(
+                rows=rows, vault=vault, exchange=exchange, clock=clock, unit=unit, lease=settings.lease
+            ),
+            keep_alive=KeepAlive(rows=rows, vault=vault, exchange=exchange, clock=clock, lease=settings.lease),
+            passwords=passwords,
+            revocation=revocation,
+            publishing=Publishing(rows=rows, topic=topic),
         ),
         clock=clock,
         unit=unit,
+        telemetry=telemetry,
     )
     background = Background(advance)
     auditing = Auditing(trail=audit, clock=clock)
@@ -144,6 +166,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     creating = Creating(
         rows=rows, table=connections, vault=vault, advance=advance, background=background, clock=clock, unit=unit
     )
+    probe = observed(probe, "customer-vault", telemetry)
     use = Using(rows=rows, sign_in=SigningIn(vault=vault, entra=entra, apps=apps), clock=clock)
     return Application(
         settings=settings,
@@ -185,25 +208,34 @@ def build(  # every part by keyword, so that a test replaces what it wants
             form_post=settings.secure_browser,
         ),
         projects=Projects(table=projects, auditing=auditing, clock=clock),
-        tokens=Tokens(connections=reading, use=use, auditing=auditing, clock=clock),
+        tokens=Tokens(connections=reading, use=use, auditing=auditing, clock=clock, telemetry=telemetry),
         checking=Checking(connections=reading, use=use, probe=probe, clock=clock),
         auditing=auditing,
         advance=advance,
         background=background,
-        dispatch=Dispatch(rows=rows, due=due, clock=clock),
+        dispatch=Dispatch(rows=rows, due=due, clock=clock, telemetry=telemetry),
         upkeep=Upkeep(
-            connections=connections, due=due, flows=flows, advance=advance, revocation=revocation, clock=clock
+            connections=connections,
+            due=due,
+            flows=flows,
+            advance=advance,
+            revocation=revocation,
+            clock=clock,
+            telemetry=telemetry,
         ),
+        telemetry=telemetry,
         checks=dict(checks or {}),
     )
 
 
 def _steps(
+    *,
     housekeeping: Housekeeping,
     grants: GrantRotation,
     keep_alive: KeepAlive,
     passwords: PasswordRotation,
     revocation: Revocation,
+    publishing: Publishing,
 ) -> dict[Action, Step]:
     rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
 
@@ -214,6 +246,7 @@ def _steps(
         Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,
         Action.PURGE: housekeeping.purge,
         Action.SETTLE: housekeeping.settle,
+        Action.PUBLISH: publishing.publish,
         Action.SWEEP: housekeeping.sweep,
         Action.FORGET_KEY: housekeeping.forget_key,
         Action.CLEAR_LEFTOVERS: housekeeping.clear_leftovers,

@@ -160,6 +160,17 @@ class Settings(BaseModel):
     return_origins: Origins = Field(
         default=(), alias="RETURN_ORIGINS", description="origins that `returnUrl` may point to"
     )
+    event_topic: BaseUrl | None = Field(
+        default=None,
+        alias="EVENT_TOPIC_ENDPOINT",
+        description="the Event Grid topic that is told what happened; none means that nobody is",
+    )
+    insights: str | None = Field(
+        default=None,
+        alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        repr=False,
+        description="Application Insights, where spans and metrics go; none means that nothing is measured",
+    )
     work_schedule: str = Field(
         default="0 * * * * *",
         pattern=r"^\S+( \S+){5}$",
@@ -209,9 +220,11 @@ class Settings(BaseModel):
             raise ValueError("for development only")
         return seconds
 
-    @field_validator("public_url", "vault_url")
+    @field_validator("public_url", "vault_url", "event_topic")
     @classmethod
-    def _encrypted(cls, url: str, info: ValidationInfo) -> str:
+    def _encrypted(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None:
+            return None
         parts = urlsplit(url)
         loopback = info.data.get("environment") is Environment.DEVELOPMENT and parts.hostname in LOOPBACK
         if parts.scheme != "https" and not loopback:

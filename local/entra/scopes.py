@@ -10,8 +10,9 @@ from local.entra.errors import AadstsError
 
 VAULT: Final = "https://vault.azure.net"
 GRAPH: Final = "https://graph.microsoft.com"
+EVENT_GRID: Final = "https://eventgrid.azure.net"
 
-_RESOURCES: Final = frozenset({VAULT, GRAPH, TOKEN_EXCHANGE})
+_RESOURCES: Final = frozenset({VAULT, GRAPH, EVENT_GRID, TOKEN_EXCHANGE})
 _OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
 _DEFAULT: Final = ".default"
 _DELEGATED_DEFAULT: Final = {GRAPH: "User.Read"}

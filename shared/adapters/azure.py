@@ -12,9 +12,19 @@ from shared.adapters import app_authority, entra, graph, vault, vault_probe
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
+from shared.adapters.throttling import ThrottleWatch, WatchedTransport
 from shared.adapters.transport import CountedTransport
-from shared.services.ports import Audience, Clock
+from shared.services.ports import Audience, Clock, EventTopic, Telemetry
 from shared.settings import Settings
+
+
+def telemetry_for(settings: Settings) -> Telemetry | None:
+    """Where measures go; None where no connection string is configured."""
+    if settings.insights is None:
+        return None
+    from shared.adapters.telemetry import to_application_insights  # noqa: PLC0415 -- heavy, and often not wanted
+
+    return to_application_insights(settings.insights)
 
 
 def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
@@ -23,14 +33,21 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
     trust: dict[str, Any] = {}
     if settings.ca_file:  # the local stand-in's certificate, and an address outside the vault's own domain
         trust = {"connection_verify": settings.ca_file, "verify_challenge_resource": False}
+    telemetry = telemetry_for(settings)
+    watched: dict[str, Any] = {"per_retry_policies": [ThrottleWatch("key-vault", telemetry)]} if telemetry else {}
     options = {**vault.OPTIONS, **trust}
     transport = CountedTransport(**options)
-    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options))
+    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options, **watched))
     if settings.storage_connection_string:
-        tables = client.from_connection_string(settings.storage_connection_string)
+        tables = client.from_connection_string(settings.storage_connection_string, telemetry)
     else:
-        tables = client.from_account(settings.table_endpoint, identity)
-    entra_transport = AioHttpTransport(**{**app_authority.OPTIONS, **trust})
+        tables = client.from_account(settings.table_endpoint, identity, telemetry)
+    entra_options = {**app_authority.OPTIONS, **trust}
+    entra_transport = (
+        WatchedTransport(telemetry, settings.graph_url, **entra_options)
+        if telemetry
+        else AioHttpTransport(**entra_options)
+    )
     apps = app_authority.AzureIdentityAuthority(
         authority=settings.authority,
         scopes={
@@ -41,6 +58,11 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         identity=identity,
         transport=entra_transport,
     )
+    topic: EventTopic | None = None
+    if settings.event_topic:
+        from shared.adapters.event_grid import AzureEventTopic  # noqa: PLC0415 -- costs nothing where there is none
+
+        topic = AzureEventTopic(settings.event_topic, identity)
     main = connections.AzureConnectionTable(tables.get_table_client(keys.CONNECTIONS))
     return {
         "clock": clock,
@@ -57,12 +79,14 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
             scope=f"{settings.vault_resource}/user_impersonation",
             app_credential=app_credential(settings, identity, secrets),
             clock=clock,
-            session=EntraSession(settings.ca_file),
+            session=EntraSession(settings.ca_file, telemetry),
             instance_discovery=settings.authority_host is None,
         ),
         "apps": apps,
         "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
         "probe": vault_probe.AzureVaultProbe(entra_transport),
         "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
+        "topic": topic,
+        "telemetry": telemetry,
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }

@@ -10,6 +10,8 @@ from urllib3.util import Retry
 
 from shared.adapters.entra_answers import SERVICE, checked
 from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
+from shared.domain.measures import Metric
+from shared.services.ports import Telemetry
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -22,8 +24,11 @@ class EntraSession(requests.Session):
     be repeated. MSAL knows no `Retry-After`; raising here keeps it.
     """
 
-    def __init__(self, ca_file: str | None = None, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self, ca_file: str | None = None, telemetry: Telemetry | None = None, *, read_seconds: float = READ_SECONDS
+    ) -> None:
         super().__init__()
+        self._telemetry = telemetry
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self.trust_env = False
         if ca_file is not None:
@@ -54,5 +59,7 @@ class EntraSession(requests.Session):
             raise UpstreamTimeout(SERVICE) from error
         except requests.exceptions.RequestException as error:
             raise UpstreamUnavailable(SERVICE) from error
+        if response.status_code == 429 and self._telemetry is not None:
+            self._telemetry.count(Metric.THROTTLED, service="entra")
         checked(response.status_code, response.headers, response.json)
         return response

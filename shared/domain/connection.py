@@ -125,7 +125,7 @@ class OutboxEntry(Record):
     """
 
     id: str
-    kind: Literal["rotation", "audit"]
+    kind: Literal["rotation", "audit", "event"]
     at: Instant
     body: dict[str, JsonValue]
 

@@ -13,7 +13,7 @@ class Metric(StrEnum):
     TRANSITIONS = "connection.transitions"
     """Counter, by `state` and `method`: a connection came into this state."""
     EXPIRY_WARNINGS = "connection.expiry_warnings"
-    """Counter, by `days` (30, 14, 7, 1): a credential's known end is at most this near."""
+    """Counter, by `days` (30, 14, 7, 1, 0): a credential's known end is at most this near."""
     ROTATIONS = "rotations"
     """Counter, by `outcome` (success, failed), `method` and `trigger`: runs that ended."""
     ROTATION_DURATION = "rotation.duration"

@@ -22,6 +22,7 @@ class Action(StrEnum):
 
     CLEAN_UP_RESERVATION = "clean-up-reservation"
     SETTLE = "settle"
+    PUBLISH = "publish"
     SWEEP = "sweep"
     FORGET_KEY = "forget-key"
     CLEAR_LEFTOVERS = "clear-leftovers"
@@ -47,14 +48,24 @@ def next_owed(row: Row) -> Owed | None:
     return min((_held(row, owed) for owed in _owed(row)), key=lambda owed: owed.at, default=None)
 
 
+def first_due(row: Row, now: datetime) -> Owed | None:
+    """The earliest thing to do at `now`, but publishing last: a slow topic keeps nothing waiting."""
+    due = [owed for owed in (_held(row, each) for each in _owed(row)) if owed.at <= now]
+    return min(due, key=lambda owed: (owed.action is Action.PUBLISH, owed.at), default=None)
+
+
 def _held(row: Row, owed: Owed) -> Owed:
     hold = row.holds.get(owed.action)
     return owed if hold is None or hold.until <= owed.at else Owed(owed.action, hold.until)
 
 
 def _owed(row: Row) -> Iterator[Owed]:
-    if row.outbox:
-        yield Owed(Action.SETTLE, min(entry.at for entry in row.outbox))
+    records = [entry.at for entry in row.outbox if entry.kind != "event"]
+    events = [entry.at for entry in row.outbox if entry.kind == "event"]
+    if records:
+        yield Owed(Action.SETTLE, min(records))
+    if events:
+        yield Owed(Action.PUBLISH, min(events))
     if row.idempotency is not None:
         yield Owed(Action.FORGET_KEY, row.idempotency.expires_at)
     if row.leftovers:

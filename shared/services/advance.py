@@ -7,16 +7,18 @@ second meets `ConcurrentChange` and reads again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from shared.domain import rotation
 from shared.domain.connection import Health, Hold, Row
 from shared.domain.errors import ConcurrentChange, UpstreamError
-from shared.domain.owed import MAX_TRIES, Action, next_owed
+from shared.domain.measures import Metric
+from shared.domain.owed import MAX_TRIES, Action, first_due
 from shared.domain.schedule import IntervalUnit
-from shared.services.ports import Clock, Stored
+from shared.services.ports import Clock, Stored, Telemetry
 from shared.services.rows import Rows
+from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -30,27 +32,45 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 
 
+WHILE_SOMEBODY_WAITS = tuple(action for action in Action if action is not Action.PUBLISH)
+"""What may be done before a request is answered: nobody waits for a topic."""
+
+
 class Advance:
     """`await advance(org_id, connection_id)`: bring one connection up to date."""
 
-    def __init__(self, *, rows: Rows, steps: Mapping[Action, Step], clock: Clock, unit: IntervalUnit) -> None:
+    def __init__(
+        self,
+        *,
+        rows: Rows,
+        steps: Mapping[Action, Step],
+        clock: Clock,
+        unit: IntervalUnit,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._rows = rows
         self._steps = steps
         self._clock = clock
         self._unit = unit
+        self._telemetry = telemetry or NoTelemetry()
 
-    async def __call__(self, org_id: str, connection_id: str, *, only: Action | None = None) -> None:
-        """Do all that is owed by now; with `only`, as long as that action comes first.
+    async def __call__(self, org_id: str, connection_id: str, *, only: Collection[Action] = tuple(Action)) -> None:
+        """Do all that is owed by now; with `only`, as long as one of those actions comes first.
 
         Raises `UpstreamError` only when the row itself cannot be read or written.
         """
+        with self._telemetry.span("work", connectionId=connection_id):
+            await self._all(org_id, connection_id, only)
+
+    async def _all(self, org_id: str, connection_id: str, only: Collection[Action]) -> None:
         for _ in range(MAX_STEPS):
             stored = await self._rows.read(org_id, connection_id)
-            owed = next_owed(stored.row) if stored else None
-            if stored is None or owed is None or owed.at > self._clock() or only not in (None, owed.action):
+            owed = first_due(stored.row, self._clock()) if stored else None
+            if stored is None or owed is None or owed.action not in only:
                 return
             try:
-                await self._steps[owed.action](stored)
+                with self._telemetry.span(f"work.{owed.action}", connectionId=connection_id):
+                    await self._steps[owed.action](stored)
             except ConcurrentChange:
                 continue
             except UpstreamError as fault:
@@ -90,6 +110,7 @@ class Advance:
     async def record_poison(self, org_id: str, connection_id: str) -> None:
         """The work on this connection failed again and again for no known reason: say so on the row, try in an hour."""
         now = self._clock()
+        self._telemetry.count(Metric.POISONED, queue="work")
         log.error("work.poisoned orgId=%s connectionId=%s", org_id, connection_id)
         await self._rows.change(org_id, connection_id, lambda row: self._poisoned(row, now))
 

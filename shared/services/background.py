@@ -15,6 +15,8 @@ from shared.services.advance import Advance
 
 log = logging.getLogger(__name__)
 
+BEHIND_ANSWERS = (Action.SETTLE, Action.PUBLISH)
+
 
 class Background:
     """Delivers records and retires secret versions after their request was answered; nothing that takes long."""
@@ -36,6 +38,6 @@ class Background:
 
     async def _run(self, row: Row) -> None:
         try:
-            await self._advance(row.org_id, row.id, only=Action.SETTLE)
+            await self._advance(row.org_id, row.id, only=BEHIND_ANSWERS)
         except Exception:  # nobody waits for this task: the log line is all that a defect leaves
             log.exception("background.failed orgId=%s connectionId=%s", row.org_id, row.id)

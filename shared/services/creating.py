@@ -26,7 +26,7 @@ from shared.domain.errors import (
 )
 from shared.domain.project import Project
 from shared.domain.schedule import IntervalUnit
-from shared.services.advance import Advance
+from shared.services.advance import WHILE_SOMEBODY_WAITS, Advance
 from shared.services.background import Background
 from shared.services.ports import Clock, ConnectionTable, Stored, StoredVersion, Vault
 from shared.services.proving import MAX_SECRET_BYTES, Prove
@@ -142,7 +142,8 @@ class Creating:
         if stored is None or kept is None or kept.key != key.key:
             return None
         if kept.expires_at <= self._clock():
-            await self._advance(org_id, stored.row.id)  # forgetting the key is what the row owes
+            # forgetting the key is what the row owes
+            await self._advance(org_id, stored.row.id, only=WHILE_SOMEBODY_WAITS)
             return None
         if kept.fingerprint != key.fingerprint:
             text = "This key was used with another body; use a new key for a new request"
@@ -210,7 +211,7 @@ class Creating:
             await self._rows.save(stored, creation.given_up(row, until))
             if may_land_late:
                 await self._vault.delete(row.secret_name)
-            await self._advance(row.org_id, row.id)
+            await self._advance(row.org_id, row.id, only=WHILE_SOMEBODY_WAITS)
         except ConcurrentChange:
             return await self._made_or_discarded(row)
         except ProductError as fault:

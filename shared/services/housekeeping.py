@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from shared.domain import creation, expiry
 from shared.domain.audit import SYSTEM, AuditLog
 from shared.domain.audit import Action as AuditAction
 from shared.domain.connection import Row
 from shared.domain.errors import ConcurrentChange
+from shared.domain.events import waiting
 from shared.domain.owed import Action
 from shared.services.enrolment import Claims
 from shared.services.ports import AuditTrail, Clock, RotationHistory, Stored, Vault
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
+
+WAIT_FOR_TOPIC = timedelta(minutes=5)
+"""A deleted row stays until the topic has taken its events, and is looked at again after this long."""
 
 
 class Housekeeping:
@@ -47,7 +52,7 @@ class Housekeeping:
     async def purge(self, stored: Stored) -> None:
         """Nobody uses the credential any more: remove the secret, then the row.
 
-        A row whose records are still on their way, or whose idempotency key is still remembered, stays without it.
+        A row whose events are still on their way, or whose idempotency key is still remembered, stays without it.
         """
         row = stored.row
         await self._delete_leftovers(row)
@@ -55,18 +60,21 @@ class Housekeeping:
         if row.idempotency is not None and row.idempotency.expires_at > self._clock():
             await self._rows.save(stored, row.having(deadline=row.idempotency.expires_at))
             return
+        if waiting(row):
+            await self._rows.save(stored, row.having(deadline=self._clock() + WAIT_FOR_TOPIC))
+            return
         await self._deliver(row)
         await self._claims.release(row)
         await self._rows.remove(stored)
         log.info("connection.purged orgId=%s connectionId=%s", row.org_id, row.id)
 
     async def settle(self, stored: Stored) -> None:
-        """Deliver the outbox and make superseded secret versions unreadable."""
+        """Deliver the records in the outbox and make superseded secret versions unreadable."""
         row = stored.row
         await self._deliver(row)
         for version in row.superseded:
             await self._vault.disable(version)
-        await self._rows.save(stored, row.having(outbox=(), superseded=()).released(Action.SETTLE))
+        await self._rows.save(stored, row.having(outbox=tuple(waiting(row)), superseded=()).released(Action.SETTLE))
 
     async def sweep(self, stored: Stored) -> None:
         """Make every secret version unreadable that the row does not name.

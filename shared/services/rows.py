@@ -12,8 +12,11 @@ from collections.abc import Callable
 
 from shared.domain.connection import DueHint, Row
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError
+from shared.domain.events import waiting, with_events
 from shared.domain.owed import plan_hint
-from shared.services.ports import Clock, ConnectionTable, DueTable, Stored
+from shared.services import outcomes
+from shared.services.ports import Clock, ConnectionTable, DueTable, Stored, Telemetry
+from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +26,20 @@ MAX_REAPPLIES = 8
 class Rows:
     """The connection rows together with their due rows."""
 
-    def __init__(self, *, connections: ConnectionTable, due: DueTable, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        connections: ConnectionTable,
+        due: DueTable,
+        clock: Clock,
+        telemetry: Telemetry | None = None,
+        events: bool = False,
+    ) -> None:
         self._connections = connections
         self._due = due
         self._clock = clock
+        self._telemetry = telemetry or NoTelemetry()
+        self._events = events  # nobody is told where no topic is configured
 
     async def read(self, org_id: str, connection_id: str) -> Stored | None:
         """The row, whatever its lifecycle, or None."""
@@ -36,22 +49,25 @@ class Rows:
         """Write a new row. Raises `NameTaken`, `ConcurrentChange` when the id exists, `NotFound` without project."""
         row = await self._prepared(row, None)
         try:
-            return await self._connections.insert(row)
+            stored = await self._connections.insert(row)
         except UpstreamError:
             raise  # it may have been written after all: the hint stays
         except Exception:  # refused for certain, so the hint serves nothing; then the refusal goes on
             await self._forget(row, row.due)
             raise
+        outcomes.tell(None, stored.row, self._telemetry)
+        return stored
 
     async def save(self, before: Stored, after: Row) -> Stored:
         """Write `after` if nobody wrote since `before`. Raises `ConcurrentChange`, or `NameTaken` on a new name."""
-        after = await self._prepared(after, before.row.due)
+        after = await self._prepared(after, before.row)
         try:
             stored = await self._connections.replace(before, after)
         except (ConcurrentChange, NameTaken):
             if after.due != before.row.due:
                 await self._forget(after, after.due)
             raise
+        outcomes.tell(before.row, stored.row, self._telemetry)
         if before.row.due != after.due:
             await self._forget(before.row, before.row.due)
         return stored
@@ -80,7 +96,13 @@ class Rows:
         await self._connections.remove(before)
         await self._forget(before.row, before.row.due)
 
-    async def _prepared(self, row: Row, present: DueHint | None) -> Row:
+    async def _prepared(self, row: Row, before: Row | None) -> Row:
+        if self._events:
+            told = with_events(before, row, self._clock())
+            if lost := len({entry.id for entry in waiting(row)} - {entry.id for entry in waiting(told)}):
+                log.error("events.dropped orgId=%s connectionId=%s count=%d", row.org_id, row.id, lost)
+            row = told
+        present = before.due if before else None
         write_id = uuid.uuid4().hex
         hint = plan_hint(row.having(due=present), self._clock(), nonce=write_id[:12])
         if hint is not None and hint != present:

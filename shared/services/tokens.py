@@ -7,6 +7,7 @@ credential that it came from: what a caller may no more see, or has replaced or 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
 from shared.domain.connection import Row
 from shared.domain.errors import ConnectionBroken, NotFound, UpstreamError
+from shared.domain.measures import Metric
 from shared.domain.project import Project
 from shared.services.auditing import Auditing
 from shared.services.connections import Connections, not_found
-from shared.services.ports import AppToken, Clock
+from shared.services.ports import AppToken, Clock, Telemetry
+from shared.services.telemetry import NoTelemetry
 from shared.services.using import Using
 
 Key = tuple[str, str]
@@ -65,11 +68,20 @@ class _Entry:
 class Tokens:
     """`await tokens.token(caller, connection_id)`."""
 
-    def __init__(self, *, connections: Connections, use: Using, auditing: Auditing, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        connections: Connections,
+        use: Using,
+        auditing: Auditing,
+        clock: Clock,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._connections = connections
         self._use = use
         self._auditing = auditing
         self._clock = clock
+        self._telemetry = telemetry or NoTelemetry()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._flights: dict[tuple[str, Key], asyncio.Task[_Entry]] = {}
 
@@ -79,18 +91,34 @@ class Tokens:
         Raises `NotFound`, `ConnectionBroken` when Entra refuses the credential, `UpstreamError` for what passes.
         Audited once for each caller and token, before it is given out.
         """
-        key = (caller.org_id, connection_id)
+        began = time.perf_counter()
+        try:
+            source, token = await self._found(caller, connection_id)
+        except ConnectionBroken:
+            self._telemetry.count(Metric.ACCESS_TOKEN_REFUSED, reason="needs-reconnect")
+            raise
+        except UpstreamError:
+            self._telemetry.count(Metric.ACCESS_TOKEN_REFUSED, reason="upstream")
+            raise
+        self._telemetry.record(Metric.ACCESS_TOKEN_DURATION, (time.perf_counter() - began) * 1000, source=source)
+        return token
+
+    async def _found(self, caller: Caller, connection_id: str) -> tuple[str, AppToken]:
+        """Where it came from, and the token."""
+        key, source = (caller.org_id, connection_id), "memory"
         entry = self._entries.get(key)
         if entry is None or self._clock() - entry.read_at > FRESH:
+            source = "row"
             entry = await self._together("read", key, self._read)
         if not entry.admits(caller):
             raise not_found(connection_id)
         if not entry.serves(self._clock()):
+            source = "entra"
             entry = await self._together("sign-in", key, self._signed_in)
         if entry.token is None:
             raise entry.broken or not_found(connection_id)
         await self._tell(entry, caller)
-        return entry.token
+        return source, entry.token
 
     async def _together(self, what: str, key: Key, act: Callable[[Key], Coroutine[Any, Any, _Entry]]) -> _Entry:
         """One at a time for each connection; who comes meanwhile waits along. A caller who leaves ends nothing."""

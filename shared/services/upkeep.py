@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from itertools import product
 
+from pydantic import Field
+
+from shared.domain.connection import Health, Lifecycle, Row
 from shared.domain.credential import Method
 from shared.domain.errors import ConcurrentChange, UpstreamError
+from shared.domain.measures import Metric
 from shared.domain.model import Record
-from shared.domain.owed import next_owed
+from shared.domain.owed import first_due
 from shared.services.advance import Advance
-from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored
+from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored, Telemetry
 from shared.services.revocation import Revocation
+from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +45,8 @@ class Round(Record):
     """App passwords with our names that no row knew."""
     flows_removed: int = 0
     """Expired connect links and attempts."""
+    states: dict[str, int] = Field(default_factory=dict)
+    """Connections by `<state> <method>`."""
     failed: int = 0
     """Rows that could not be looked at; the next round tries again."""
 
@@ -55,6 +63,7 @@ class Upkeep:
         advance: Advance,
         revocation: Revocation,
         clock: Clock,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._connections = connections
         self._due = due
@@ -62,6 +71,7 @@ class Upkeep:
         self._advance = advance
         self._revocation = revocation
         self._clock = clock
+        self._telemetry = telemetry or NoTelemetry()
 
     async def __call__(self, so_far: Round) -> Round:
         """The round after one more page. A page done twice finds nothing the second time."""
@@ -73,11 +83,15 @@ class Upkeep:
         found = so_far.model_copy(update={**changes, "place": place, "done": place is None})
         for stored in rows:
             found = await self._looked_at(stored, found)
+        if found.done:
+            for state, method in product(Health, Method):
+                number = found.states.get(f"{state.value} {method.value}", 0)
+                self._telemetry.gauge(Metric.CONNECTIONS, number, state=state.value, method=method.value)
         log.info("upkeep.page %s", found.model_dump_json())
         return found
 
     async def _looked_at(self, stored: Stored, found: Round) -> Round:
-        counts = {"rows": found.rows + 1}
+        counts: dict[str, object] = {"rows": found.rows + 1, "states": _counted(found.states, stored.row)}
         try:
             counts["hints_restored"] = found.hints_restored + await self._hint_restored(stored)
             counts["passwords_removed"] = found.passwords_removed + await self._strays_removed(stored)
@@ -103,8 +117,14 @@ class Upkeep:
         return (await self._revocation.remove_strays(stored) or 0) if managed else 0
 
     async def _advanced(self, stored: Stored) -> bool:
-        owed = next_owed(stored.row)
-        if owed is None or owed.at > self._clock():
+        if first_due(stored.row, self._clock()) is None:
             return False
         await self._advance(stored.row.org_id, stored.row.id)
         return True
+
+
+def _counted(states: dict[str, int], row: Row) -> dict[str, int]:
+    if row.lifecycle is not Lifecycle.ACTIVE:
+        return states
+    key = f"{row.connection.status.state.value} {row.connection.method.value}"
+    return {**states, key: states.get(key, 0) + 1}

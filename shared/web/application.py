@@ -13,7 +13,7 @@ from shared.services.connections import Connections
 from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
 from shared.services.oauth_flow import OAuthFlow
-from shared.services.ports import Clock
+from shared.services.ports import Clock, Telemetry
 from shared.services.projects import Projects
 from shared.services.proving import Proving
 from shared.services.tokens import Tokens
@@ -46,4 +46,5 @@ class Application:
     background: Background
     dispatch: Dispatch
     upkeep: Upkeep
+    telemetry: Telemetry
     checks: dict[str, Check]

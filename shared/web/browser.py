@@ -118,7 +118,8 @@ def page(application: Callable[[], Application]) -> Callable[[Page], PageFunctio
             visitor = Origin(actor=Actor(type=ActorType.VISITOR, address=address_of(req)), request_id=request_id)
             try:
                 app = application()
-                response = await show(Browser(flow=app.oauth, settings=app.settings, visitor=visitor), req)
+                with app.telemetry.span(f"request {name}", requestId=request_id):
+                    response = await show(Browser(flow=app.oauth, settings=app.settings, visitor=visitor), req)
             except Exception:  # the last line of defence
                 log.exception("request.defect function=%s requestId=%s", name, request_id)
                 text = f"Something went wrong on our side. Try again; if it stays so, tell the operators: {request_id}"

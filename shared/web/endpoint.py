@@ -204,7 +204,8 @@ class Endpoints:
                 caller=replace(caller, address=address_of(request), request_id=request_id),
                 app=app,
             )
-            answer = await _act(operation, call)
+            with app.telemetry.span(f"request {operation.name}", requestId=request_id):
+                answer = await _act(operation, call)
             messages = call.work
             headers = {**problems.SAFE_HEADERS, "x-request-id": request_id, **call.headers}
             response = func.HttpResponse(answer.model_dump_json(), mimetype="application/json", headers=headers)

@@ -72,7 +72,7 @@ async def stack(organisations: list[str], tmp_path_factory: pytest.TempPathFacto
 async def quiet_stack(stack: Stack, azurite: str) -> AsyncIterator[Stack]:
     """A host that puts messages on a queue which nobody reads, in a storage account of its own."""
     settings = {"AzureWebJobsStorage": azurite}
-    quiet = beside(stack, name="quiet", offset=7, settings=settings)
+    quiet = beside(stack, name="quiet", offset=8, settings=settings)
     root = quiet.state / "app"
     root.mkdir(parents=True)
     (root / "function_app.py").write_text(ONLY_HTTP)
@@ -89,7 +89,7 @@ async def quiet_stack(stack: Stack, azurite: str) -> AsyncIterator[Stack]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def https_stack(stack: Stack) -> AsyncIterator[Stack]:
     """The product over https, as browsers meet it in Azure."""
-    https = beside(stack, name="https", offset=8, scheme="https", settings={"WORK_SCHEDULE": NEVER})
+    https = beside(stack, name="https", offset=9, scheme="https", settings={"WORK_SCHEDULE": NEVER})
     try:
         await https.start_host()
         yield https
@@ -103,7 +103,7 @@ async def killable(stack: Stack, organisations: list[str]) -> AsyncIterator[Clie
     with running_azurite() as storage:
         await create_tables(storage)
         settings = {"AzureWebJobsStorage": storage, "LEASE_SECONDS": "5"}
-        host = beside(stack, name="killable", offset=9, settings=settings)
+        host = beside(stack, name="killable", offset=10, settings=settings)
         try:
             await host.start_host()
             async with Client(host, "") as speaking:

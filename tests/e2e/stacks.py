@@ -9,7 +9,7 @@ from local.ports import is_free
 from local.processes import Processes
 from local.stack import Stack
 
-PORTS_PER_STACK = 10
+PORTS_PER_STACK = 11
 HIDDEN_SECONDS = 5
 """How long a queue message in work is hidden; naming it also chooses the repository's own host over `func`."""
 
@@ -18,12 +18,12 @@ NEVER = "0 0 0 1 1 *"
 
 
 def free_base() -> int:
-    """The first of ten consecutive free ports, below those that the system gives to clients."""
+    """The first of eleven consecutive free ports, below those that the system gives to clients."""
     for _ in range(100):
         base = random.randrange(20_000, 32_000, PORTS_PER_STACK)  # noqa: S311 -- chance keeps test runs apart, no more
         if all_free(base):
             return base
-    raise RuntimeError("no ten consecutive free ports found")
+    raise RuntimeError("no eleven consecutive free ports found")
 
 
 def all_free(base: int) -> bool:

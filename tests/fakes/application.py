@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared import bootstrap
 from shared.services.dispatch import Work
+from shared.services.ports import Telemetry
 from shared.settings import Settings
 from shared.web.application import Application
 from shared.web.auth import BearerAuth
@@ -15,6 +16,7 @@ from tests.fakes.claims import FakeClaimTable
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueTable
 from tests.fakes.entra import ADA, FakeEntra
+from tests.fakes.events import FakeEventTopic
 from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
 from tests.fakes.graph import FakeGraph
@@ -29,7 +31,7 @@ TICK = timedelta(minutes=1)
 class FakeApplication:
     """The use cases, the world that they act on, and the door between the two."""
 
-    def __init__(self, settings: Settings, auth: BearerAuth | None) -> None:
+    def __init__(self, settings: Settings, auth: BearerAuth | None, telemetry: Telemetry | None = None) -> None:
         self.settings = settings
         self.clock = FakeClock()
         self.faults = Faults()
@@ -46,7 +48,9 @@ class FakeApplication:
         self.graph = FakeGraph(self.clock, self.faults, self.apps)
         self.claims = FakeClaimTable(self.faults)
         self.probe = FakeVaultProbe(self.faults)
+        self.topic = FakeEventTopic(self.faults)
         self._auth = auth
+        self._telemetry = telemetry
         self.app = self._built()
 
     def restart(self) -> None:
@@ -84,6 +88,8 @@ class FakeApplication:
             graph=self.graph,
             claims=self.claims,
             probe=self.probe,
+            topic=self.topic if self.settings.event_topic else None,
+            telemetry=self._telemetry,
             clock=self.clock,
             auth=self._auth,
         )
@@ -104,6 +110,8 @@ def settings_for_tests(**changes: str) -> Settings:
     return Settings.from_environment(usual | changes)
 
 
-def fake_application(settings: Settings | None = None, *, auth: BearerAuth | None = None) -> FakeApplication:
+def fake_application(
+    settings: Settings | None = None, *, auth: BearerAuth | None = None, telemetry: Telemetry | None = None
+) -> FakeApplication:
     """A fresh world with an application in it."""
-    return FakeApplication(settings or settings_for_tests(), auth)
+    return FakeApplication(settings or settings_for_tests(), auth, telemetry)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 OURS = ("shared", "functions", "function_app", "local", "tests", "bench")
-AZURE_AND_HTTP = ("azure", "msal", "requests", "aiohttp", "httpx")
+AZURE_AND_HTTP = ("azure", "msal", "requests", "aiohttp", "httpx", "opentelemetry")
 """What only adapters may speak to. `azure.functions` is the host's, not a service's."""
 
 ARROWS: dict[str, tuple[str, ...]] = {
@@ -30,7 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
 
 HOST_SDK = ("shared/web", "functions", "function_app.py")
 HEAVY = ("azure.identity", "azure.data.tables", "azure.keyvault", "azure.core", "azure.storage", "msal", "requests",
-         "aiohttp")  # fmt: skip
+         "aiohttp", "azure.eventgrid", "azure.monitor", "opentelemetry")  # fmt: skip
 
 
 def sources(place: str) -> list[Path]:

@@ -108,7 +108,7 @@ def test_days_are_no_weakening() -> None:
     assert settings(ROTATION_INTERVAL_UNIT="days").interval_unit is IntervalUnit.DAYS
 
 
-@pytest.mark.parametrize("name", ["PUBLIC_URL", "VAULT_URL"])
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "VAULT_URL", "EVENT_TOPIC_ENDPOINT"])
 @pytest.mark.parametrize("url", ["http://connections.example", "http://127.0.0.1:7071", "http://localhost"])
 def test_production_speaks_https_only(name: str, url: str) -> None:
     assert f"{name}: must be https" in complaint(**{name: url})

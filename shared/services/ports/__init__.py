@@ -12,10 +12,12 @@ from shared.services.ports.claims import Claim, ClaimTable
 from shared.services.ports.connections import ConnectionTable, Listed, Page, Stored
 from shared.services.ports.due import DueRow, DueTable
 from shared.services.ports.entra import AppAuthority, AppToken, Audience, Authorization, Entra, Grant
+from shared.services.ports.events import EventTopic
 from shared.services.ports.flows import Attempt, FlowTable, Link
 from shared.services.ports.graph import Graph, GraphSession, ListedPassword, NewPassword, Registration
 from shared.services.ports.projects import ProjectTable
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
+from shared.services.ports.telemetry import Telemetry
 from shared.services.ports.vault import StoredVersion, Vault
 from shared.services.ports.vault_probe import Probed, VaultProbe
 
@@ -36,6 +38,7 @@ __all__ = [
     "DueRow",
     "DueTable",
     "Entra",
+    "EventTopic",
     "FlowTable",
     "Grant",
     "Graph",
@@ -52,6 +55,7 @@ __all__ = [
     "RotationHistory",
     "Stored",
     "StoredVersion",
+    "Telemetry",
     "Vault",
     "VaultProbe",
 ]

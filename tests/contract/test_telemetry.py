@@ -1,0 +1,93 @@
+"""The real telemetry over OpenTelemetry's own in-memory exporters, and what it costs where none is configured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from azure.core.pipeline import PipelineResponse
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from shared.adapters.telemetry import NAME, OpenTelemetry
+from shared.adapters.throttling import ThrottleWatch
+from shared.domain.measures import Metric
+from tests.fakes.telemetry import FakeTelemetry, key
+
+ROOT = Path(__file__).parents[2]
+
+
+class Answer:
+    """An answer with a status, as a pipeline hands it on."""
+
+    def __init__(self, status: int) -> None:
+        self.http_response = self
+        self.status_code = status
+
+
+def test_each_kind_of_measure_arrives_with_its_attributes() -> None:
+    reader = InMemoryMetricReader()
+    telemetry = OpenTelemetry(meter=MeterProvider([reader]).get_meter(NAME))
+    for _ in range(2):
+        telemetry.count(Metric.ROTATIONS, outcome="success")
+        telemetry.record(Metric.ROTATION_DURATION, 1.5, outcome="success")
+        telemetry.gauge(Metric.OLDEST_DUE_AGE, 7)
+    data = reader.get_metrics_data()
+    assert data is not None
+    (scope,) = data.resource_metrics[0].scope_metrics
+    points: dict[str, Any] = {metric.name: metric.data.data_points[0] for metric in scope.metrics}
+    assert (points["rotations"].value, points["rotations"].attributes) == (2, {"outcome": "success"})
+    assert (points["rotation.duration"].count, points["rotation.duration"].sum) == (2, 3.0)
+    assert points["due.oldest_age"].value == 7
+
+
+def test_a_span_that_fails_shows_the_kind_of_fault_and_never_its_text() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry = OpenTelemetry(tracer=provider.get_tracer(NAME))
+    with (
+        pytest.raises(ValueError, match="s3cret"),
+        telemetry.span("outer", requestId="r"),
+        telemetry.span("inner"),
+    ):
+        raise ValueError("s3cret")
+    inner, outer = exporter.get_finished_spans()
+    assert (inner.name, outer.name, outer.attributes) == ("inner", "outer", {"requestId": "r"})
+    assert inner.parent is not None
+    assert inner.status.description == "ValueError"
+    assert "s3cret" not in inner.to_json() + outer.to_json()
+
+
+def test_each_answer_that_says_slow_down_is_counted() -> None:
+    telemetry = FakeTelemetry()
+    watch = ThrottleWatch("storage", telemetry)
+    for status in (200, 429, 503, 429):
+        watch.on_response(cast(Any, None), cast(PipelineResponse[Any, Any], Answer(status)))
+    assert telemetry.counts == {key(Metric.THROTTLED, {"service": "storage"}): 2}
+
+
+def test_without_a_connection_string_and_a_topic_their_libraries_are_not_loaded() -> None:
+    script = """
+import sys
+from tests.fakes.application import settings_for_tests
+from shared.adapters.azure import azure_adapters
+from shared.bootstrap import utc_now
+import asyncio
+async def main():
+    parts = azure_adapters(settings_for_tests(**{"AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;"
+        "AccountKey=Zm9v;TableEndpoint=http://127.0.0.1:1/a;"}), utc_now)
+    assert (parts["telemetry"], parts["topic"]) == (None, None)
+asyncio.run(main())
+loaded = [name for name in ("azure.monitor", "azure.eventgrid", "opentelemetry.sdk") if name in sys.modules]
+sys.exit(f"loaded: {loaded}" if loaded else 0)
+"""
+    fresh = subprocess.run(  # noqa: S603 -- our own interpreter and script
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert fresh.returncode == 0, fresh.stderr

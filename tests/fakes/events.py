@@ -1,0 +1,25 @@
+"""A topic in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.domain.events import Event
+from tests.fakes.faults import Faults
+
+
+class FakeEventTopic:
+    """`EventTopic` in memory: keeps all that was sent, repeats included."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.sent: list[Event] = []
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """See `EventTopic`."""
+        async with self._faults.call("topic.publish"):
+            self.sent += events
+
+    def once(self) -> list[Event]:
+        """What a receiver knows that drops repeats by id."""
+        return list({event.id: event for event in reversed(self.sent)}.values())[::-1]

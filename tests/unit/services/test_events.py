@@ -1,0 +1,141 @@
+"""What other programs are told of: everything, once by id, in order, and never at the cost of anything else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.connection import LONGEST_RUN
+from shared.domain.errors import GrantRefused, Refusal, UpstreamTimeout, UpstreamUnavailable
+from shared.domain.owed import Action
+from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
+from tests.fakes.faults import Crash
+from tests.unit.services.rotations import outcomes
+from tests.unit.services.world import DAY, MINUTE, MONTHLY, ORG, created, delete, rotate, row_of, wish
+
+TOPIC = "https://events.example/api/events"
+
+
+@pytest.fixture
+def world() -> FakeApplication:
+    return fake_application(settings_for_tests(EVENT_TOPIC_ENDPOINT=TOPIC))
+
+
+def told(world: FakeApplication) -> list[str]:
+    return [event.type.value for event in world.topic.once()]
+
+
+async def worked(world: FakeApplication, connection_id: str) -> None:
+    """A message arrives; its worker may die."""
+    try:
+        await world.app.advance(ORG, connection_id)
+    except Crash:
+        world.restart()
+
+
+async def rotated(world: FakeApplication, connection_id: str) -> None:
+    await rotate(world, connection_id)
+    await worked(world, connection_id)
+
+
+async def test_a_day_with_faults_is_told_in_order_and_once_each(world: FakeApplication) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.faults.after("topic.publish", Crash())  # it was told, and the worker died before it could note so
+    await rotated(world, connection.id)
+    await world.run(10 * MINUTE)
+    world.faults.before("entra.refresh", UpstreamUnavailable("Entra"), times=5)
+    await rotated(world, connection.id)
+    await world.run(20 * MINUTE)
+    world.faults.after("topic.publish", UpstreamTimeout("Event Grid"))
+    await rotated(world, connection.id)
+    await world.run(20 * MINUTE)
+    world.faults.before("entra.refresh", GrantRefused(Refusal("invalid_grant"), "The grant was revoked"))
+    await rotated(world, connection.id)
+    await world.run(5 * MINUTE)
+    await delete(world, connection.id)
+    await world.run(LONGEST_RUN + 10 * MINUTE)
+    assert told(world) == [
+        "connection.created",
+        "rotation.succeeded",
+        "rotation.failed",
+        "connection.degraded",
+        "rotation.succeeded",
+        "connection.recovered",
+        "rotation.failed",
+        "connection.needs-reconnect",
+        "connection.deleted",
+    ]
+    assert len(world.topic.sent) > len(told(world)), "some were sent twice, under the same id"
+    assert world.connections.rows(ORG) == []
+
+
+async def test_a_day_without_a_topic_delays_nothing_and_loses_nothing(world: FakeApplication) -> None:
+    world.faults.before("topic.publish", UpstreamTimeout("Event Grid"), times=1000)
+    connection = await created(world, wish(rotation=MONTHLY))
+    for _ in range(8):
+        await rotated(world, connection.id)
+        assert row_of(world, connection.id).run is None
+        await world.run(timedelta(hours=3))
+    assert outcomes(world, connection.id) == ["success"] * 8
+    assert len(world.audit.lines(ORG)) >= 9
+    assert world.topic.sent == []
+    assert world.faults.calls.count("topic.publish") < 100, "its hold grows"
+    assert {entry.kind for entry in row_of(world, connection.id).outbox} == {"event"}
+    world.faults.clear()
+    await world.run(timedelta(hours=2))
+    assert told(world) == ["connection.created", *["rotation.succeeded"] * 8]
+    assert row_of(world, connection.id).outbox == ()
+
+
+async def test_a_topic_that_takes_nothing_holds_its_own_action_only(world: FakeApplication) -> None:
+    world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
+    connection = await created(world, wish(rotation=MONTHLY))
+    assert set(row_of(world, connection.id).holds) == {Action.PUBLISH}
+
+
+async def test_no_topic_is_asked_before_the_rotation_is_done(world: FakeApplication) -> None:
+    world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"))
+    connection = await created(world, wish(rotation=MONTHLY))
+    await world.app.background.idle()
+    await rotate(world, connection.id)
+    await world.app.background.idle()
+    world.clock.advance(MINUTE)
+    world.faults.calls.clear()
+    await world.app.advance(ORG, connection.id)
+    calls = world.faults.calls
+    assert max(calls.index("vault.put"), calls.index("history.add"), calls.index("audit.add")) < calls.index(
+        "topic.publish"
+    )
+
+
+async def test_a_deleted_connection_is_cleaned_while_the_topic_is_away_and_told_of_after(
+    world: FakeApplication,
+) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
+    await delete(world, connection.id)
+    await world.run(DAY)
+    assert not any(world.vault.readable().values()), "the secret waits for nobody"
+    world.faults.clear()
+    await world.run(timedelta(hours=2))
+    assert told(world) == ["connection.created", "connection.deleted"]
+    assert world.connections.rows(ORG) == []
+
+
+async def test_without_a_topic_no_event_is_kept() -> None:
+    world = fake_application()
+    world.faults.before("history.add", UpstreamUnavailable("Table Storage"), times=100)
+    connection = await created(world, wish(rotation=MONTHLY))
+    await rotated(world, connection.id)
+    assert {entry.kind for entry in row_of(world, connection.id).outbox} == {"rotation", "audit"}
+
+
+async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_settings(world: FakeApplication) -> None:
+    world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.settings = settings_for_tests()
+    world.restart()
+    await world.run(timedelta(hours=1))
+    assert row_of(world, connection.id).outbox == ()
+    assert world.topic.sent == []

@@ -1,0 +1,106 @@
+"""What the service measures, and the one line that it logs for each outcome."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+
+from shared.domain.errors import GrantRefused, Refusal
+from shared.domain.measures import Metric
+from shared.services.upkeep import Round
+from tests.fakes.application import FakeApplication, fake_application
+from tests.fakes.telemetry import FakeTelemetry, key
+from tests.unit.services.rotations import outcomes
+from tests.unit.services.world import DAY, MONTHLY, ORG, created, rotate, wish
+
+OAUTH = {"method": "oauth"}
+
+
+@pytest.fixture
+def telemetry() -> FakeTelemetry:
+    return FakeTelemetry()
+
+
+@pytest.fixture
+def world(telemetry: FakeTelemetry) -> FakeApplication:
+    return fake_application(telemetry=telemetry)
+
+
+async def lived(world: FakeApplication) -> str:
+    """Made, rotated once, then refused for good."""
+    connection = await created(world, wish(rotation=MONTHLY))
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    world.clock.advance(DAY)
+    await rotate(world, connection.id)
+    world.faults.before("entra.refresh", GrantRefused(Refusal("invalid_grant"), "The grant was revoked"))
+    await world.app.advance(ORG, connection.id)
+    return connection.id
+
+
+async def test_every_change_of_state_is_counted_once(world: FakeApplication, telemetry: FakeTelemetry) -> None:
+    await lived(world)
+    for state in ("active", "needs-reconnect"):
+        assert telemetry.counts[key(Metric.TRANSITIONS, {**OAUTH, "state": state})] == 1
+
+
+async def test_every_run_that_ends_is_counted_and_timed(world: FakeApplication, telemetry: FakeTelemetry) -> None:
+    assert outcomes(world, await lived(world)) == ["failed", "success"]
+    for outcome in ("success", "failed"):
+        assert telemetry.counts[key(Metric.ROTATIONS, {**OAUTH, "outcome": outcome, "trigger": "manual"})] == 1
+        assert telemetry.values[key(Metric.ROTATION_DURATION, {**OAUTH, "outcome": outcome})] == [0.0]
+
+
+async def test_the_timer_tells_how_long_the_oldest_due_row_has_waited(
+    world: FakeApplication, telemetry: FakeTelemetry
+) -> None:
+    await created(world, wish(rotation=MONTHLY))
+    await world.app.dispatch.tick()
+    assert telemetry.gauges[key(Metric.OLDEST_DUE_AGE, {})] == 0
+    world.clock.advance(40 * DAY)
+    await world.app.dispatch.tick()
+    assert telemetry.gauges[key(Metric.OLDEST_DUE_AGE, {})] > 5 * DAY.total_seconds()
+    assert telemetry.counts[key(Metric.TICKS, {})] == 2
+
+
+async def test_work_that_is_given_up_is_counted(world: FakeApplication, telemetry: FakeTelemetry) -> None:
+    connection = await created(world)
+    await world.app.advance.record_poison(ORG, connection.id)
+    assert telemetry.counts[key(Metric.POISONED, {"queue": "work"})] == 1
+
+
+async def test_the_round_counts_connections_by_state_and_tells_of_those_that_are_none(
+    world: FakeApplication, telemetry: FakeTelemetry
+) -> None:
+    await lived(world)
+    assert (await world.app.upkeep(Round())).done
+    assert telemetry.gauges[key(Metric.CONNECTIONS, {**OAUTH, "state": "needs-reconnect"})] == 1
+    assert telemetry.gauges[key(Metric.CONNECTIONS, {**OAUTH, "state": "active"})] == 0
+
+
+async def test_work_and_each_call_that_it_makes_are_spans(world: FakeApplication, telemetry: FakeTelemetry) -> None:
+    await lived(world)
+    assert {"work.rotate", "work.settle", "key-vault.put", "entra.refresh", "table connections.replace"} <= set(
+        telemetry.spans
+    )
+
+
+async def test_each_outcome_is_one_line_with_what_it_belongs_to(
+    world: FakeApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shared.services.outcomes")
+    connection_id = await lived(world)
+    lines = [record.message for record in caplog.records if record.message.startswith("outcome ")]
+    found = [re.match(r"outcome action=(\S+) outcome=(\S+)", line) for line in lines]
+    assert [(match[1], match[2]) for match in found if match] == [
+        ("connection.create", "success"),
+        ("connection.rotate", "success"),
+        ("rotation.run", "success"),
+        ("connection.rotate", "success"),
+        ("rotation.run", "failure"),
+    ]
+    assert all(f"orgId={ORG} connectionId={connection_id} " in line for line in lines)
+    runs = [str(entry["rotationId"]) for entry in world.history.history(ORG, connection_id)]
+    assert [line.rsplit("rotationId=")[1] for line in lines] == ["-", runs[1], runs[1], runs[0], runs[0]]
