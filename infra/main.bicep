@@ -54,6 +54,10 @@ param instanceMemoryMB int = 2048
 @description('Puts storage, vault and topic behind private endpoints, and the app into a virtual network.')
 param privateNetwork bool = false
 
+@description('Redundancy of the storage account. A row is the only place that knows what is owed: three zones by default.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
+param storageSku string = 'Standard_ZRS'
+
 @description('Creates an Event Grid topic that the service publishes to.')
 param eventTopic bool = false
 
@@ -88,6 +92,7 @@ module storage 'modules/storage.bicep' = {
   scope: group
   params: {
     name: 'st${token}'
+    sku: storageSku
     location: location
     tags: tags
     workspaceId: logs.outputs.workspaceId

@@ -4,6 +4,7 @@ param location string
 param tags object
 param workspaceId string
 param privateNetwork bool
+param sku string
 
 var tableNames = ['connections', 'due', 'oauthflows', 'claims', 'rotations', 'auditlogs']
 var queueNames = ['work', 'work-poison', 'upkeep', 'upkeep-poison']
@@ -14,7 +15,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' } // three zones: a row is the only place that knows what is owed
+  sku: { name: sku }
   properties: {
     allowSharedKeyAccess: false
     allowBlobPublicAccess: false
