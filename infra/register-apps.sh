@@ -37,13 +37,23 @@ case "$(cloud name)" in
 esac
 tenant=$(az account show --query tenantId --output tsv)
 
+# The directory's replicas do not all know at once what was just made: a few tries before a refusal counts.
+try() {
+  local left=5
+  until "$@"; do
+    left=$((left - 1))
+    [ "$left" -gt 0 ] || return 1
+    sleep "${RETRY_SECONDS:-5}"
+  done
+}
+
 # Creates what is missing and changes what is there, in one request: `upsert PATH BODY`.
 upsert() {
-  az rest --method patch --url "$graph/$1" --body "$2" \
+  try az rest --method patch --url "$graph/$1" --body "$2" \
     --headers Content-Type=application/json Prefer=create-if-missing --output none
 }
 
-field() { az rest --method get --url "$graph/applications(uniqueName='$1')" --query "$2" --output tsv; }
+field() { try az rest --method get --url "$graph/applications(uniqueName='$1')" --query "$2" --output tsv; }
 
 api_name=keyvault-connections-api-$AZURE_ENV_NAME
 upsert "applications(uniqueName='$api_name')" "{

@@ -116,8 +116,8 @@ var alerts = [
     query: '''
       requests
       | where isnotempty(url)
-      | summarize failed = sumif(itemCount, toint(resultCode) >= 500), all = sum(itemCount)
-      | where failed >= 5 and failed * 100 > all
+      | summarize failed = sumif(itemCount, toint(resultCode) >= 500), total = sum(itemCount)
+      | where failed >= 5 and failed * 100 > total
     '''
   }
   {
