@@ -334,7 +334,7 @@ def test_roles_are_granted_in_one_file_each_with_its_reason() -> None:
     rbac = module("rbac")
     for grant in grants(rbac):
         above = rbac.lines[: grant.line]
-        comment = []
+        comment: list[str] = []
         while above and above[-1].startswith("//"):
             comment.insert(0, above.pop())
         assert comment, grant.symbol
