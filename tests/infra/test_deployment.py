@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ PRINCIPAL = "a0000000-0000-4000-8000-0000000000c9"
 GRAPH = "https://graph.example/v1.0/"
 TENANT = "a0000000-0000-4000-8000-000000000001"
 
-AZ = """#!/usr/bin/env python3
+AZ = """#!PYTHON -IS
 import json, os, sys
 words = sys.argv[1:]
 with open(os.environ["CALLS"], "a") as calls:
@@ -43,7 +44,7 @@ if fails and url and not os.path.exists(fails):
     sys.exit("Resource does not exist yet")
 if query:
     print(answers[query])
-""".replace("TENANT", TENANT)
+""".replace("TENANT", TENANT).replace("PYTHON", sys.executable)
 
 Call = list[str]
 
