@@ -154,6 +154,7 @@ def test_every_table_and_queue_of_the_code_is_made_and_no_other() -> None:
 
 def test_the_package_goes_into_the_container_that_is_made() -> None:
     storage, app = module("storage"), module("app").resource("app")
+    assert storage.variables["containerNames"] == ["deployment"]
     assert storage.outputs["deploymentContainer"] == "containers[0].name"
     deployment = "properties.functionAppConfig.deployment.storage"
     assert app.at(f"{deployment}.value") == Expression(
