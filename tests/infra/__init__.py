@@ -1,0 +1,1 @@
+"""What infra/ says, held against what the code needs. No Azure and no Bicep CLI is needed."""
