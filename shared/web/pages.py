@@ -50,8 +50,10 @@ def failure_page(message: str, *, status: int, again: str | None = None) -> func
     """What went wrong and what to do; `again` is the path of the link's page where trying again makes sense."""
     title = "Not connected yet" if again else "Not connected"
     retry = f'<p><a class="button wide" href="{escape(again)}">Open the connect link again</a></p>' if again else ""
-    close = "" if again else '<p class="note">You can close this page.</p>'
-    return _page(title, f'<h1 class="bad">{title}</h1><p>{escape(message)}</p>{retry}{close}', status)
+    next_step = "If it happens again, tell the person who sent you the link." if again else "You can close this page."
+    sentence = message if message.endswith((".", "!", "?")) else f"{message}."
+    note = f'<p class="note">{next_step}</p>'
+    return _page(title, f'<h1 class="bad">{title}</h1><p>{escape(sentence)}</p>{retry}{note}', status)
 
 
 def expired_page() -> func.HttpResponse:

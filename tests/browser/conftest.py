@@ -89,10 +89,15 @@ async def product(way: str, stack: Stack, https_stack: Stack) -> Stack:
     return https_stack if way == "https" else stack
 
 
+@pytest.fixture
+def org_id(organisations: list[str]) -> str:
+    """An organisation that no other test uses."""
+    return organisations.pop()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def client(product: Stack, organisations: list[str]) -> AsyncIterator[Client]:
-    """A program with every role in an organisation that no other test uses."""
-    org_id = organisations.pop()
+async def client(product: Stack, org_id: str) -> AsyncIterator[Client]:
+    """A program with every role in the test's organisation."""
     async with Client(product, "") as speaking:
         speaking.token = await token_of(speaking, org_id, name="Olga Operator")
         yield speaking
