@@ -87,7 +87,7 @@ class Person:
         for text in texts:
             await expect(self.page.locator("main")).to_contain_text(text)
 
-    async def looks(self, name: str) -> None:
+    async def looks(self, name: str, *, full: bool = True) -> None:
         """At each width and in each scheme nothing sticks out; `make screenshots` keeps the pictures."""
         before = self.page.viewport_size
         for width, height in WIDTHS.items():
@@ -96,7 +96,7 @@ class Person:
             for scheme in SCHEMES if SCREENSHOTS else ():
                 await self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
                 file = Path(str(SCREENSHOTS)) / f"{name}-{scheme}-{width}.png"
-                await self.page.screenshot(path=file, full_page=True, animations="disabled", caret="hide")
+                await self.page.screenshot(path=file, full_page=full, animations="disabled", caret="hide")
         if before is not None:
             await self.page.set_viewport_size(before)
 

@@ -12,8 +12,9 @@ class Card {
     this.rotateButton = make("button", { class: "quiet", type: "button", "aria-label": `Rotate ${name} now` }, "Rotate now");
     this.rotateButton.addEventListener("click", () => this.rotate());
     const head = make("div", { class: "head" }, make("h4", {}, name), this.mark, this.note);
-    const actions = make("div", { class: "row" }, this.rotateButton);
-    const panels = make("div", { class: "panels" }, actions, this.told, this.checkPanel(name), this.historyPanel(name));
+    this.actions = make("div", { class: "row" }, this.rotateButton);
+    const details = [this.checkPanel(name), this.historyPanel(name)];
+    const panels = make("div", { class: "panels" }, this.actions, this.told, ...details);
     this.article = make("article", { class: "card", "aria-label": name }, head, this.facts, panels);
     this.show(connection);
   }
@@ -27,7 +28,7 @@ class Card {
     this.mark.textContent = state.title;
     this.note.textContent = `${connection.method} · tenant ${connection.credentials.tenantId}${project}${text}`;
     this.facts.replaceChildren(connectionFacts(connection));
-    this.rotateButton.hidden = !connection.rotation;
+    this.actions.hidden = !connection.rotation;
   }
 
   tell(...what) {
