@@ -10,7 +10,8 @@ EXAMPLES ?= 500
 SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start emulators demo test coverage fuzz year openapi check format lock clean
+.PHONY: help setup chromium start emulators demo test test-browser screenshots coverage fuzz year openapi \
+	check format lock clean
 
 help: ## list the actions
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,11 +39,24 @@ demo: PORT = 7271
 demo: setup ## show the main job over real HTTP, then end
 	@exec $(BIN)/python -m local.demo --port '$(PORT)'
 
-test: setup ## run every test (ARGS="-k word" for some)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: setup ## run every test but those in a browser (ARGS="-k word" for some)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/browser $(ARGS)
 
-coverage: setup ## run every test and report which branches it took
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+test-browser: setup chromium ## run the tests of the pages in headless Chromium
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+screenshots: setup chromium ## the same, and keep a picture of each page in docs/images
+	@mkdir -p docs/images
+	@SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/browser $(ARGS)
+
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "Installing Debian's Chromium …" && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		{ echo "Chromium is missing. Install it as root: apt-get install chromium"; exit 1; }
+
+coverage: setup ## run every test but those in a browser, and report which branches it took
+	@$(BIN)/python -m pytest --ignore tests/browser --cov --cov-report=term $(ARGS)
 
 fuzz: setup ## send the API many random requests (SEED=, EXAMPLES=500 per route)
 	@SCHEMATHESIS_SEED=$(SEED) SCHEMATHESIS_EXAMPLES=$(EXAMPLES) \

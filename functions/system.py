@@ -5,7 +5,7 @@ from pydantic_core import to_json
 
 from shared import bootstrap
 from shared.domain.errors import NotFound
-from shared.web import docs
+from shared.web import console, docs
 from shared.web.health import Readiness
 from shared.web.problems import SAFE_HEADERS, render
 from shared.web.request import request_id_of
@@ -47,6 +47,13 @@ async def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -
 async def docs_page(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -- the trigger's binding
     """The same document as a page for people."""
     return docs.page()
+
+
+@blueprint.function_name("console")
+@blueprint.route(route="console", methods=["GET"], auth_level=ANONYMOUS)
+async def console_page(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -- the trigger's binding
+    """A page for operators; it asks for a token of its reader."""
+    return console.page()
 
 
 @blueprint.function_name("not_found")

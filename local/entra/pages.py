@@ -12,26 +12,30 @@ from local.entra.directory import Tenant, User
 from local.entra.errors import no_store
 
 _STYLE = """
-:root { color-scheme: light; font: 16px/1.5 system-ui, "Segoe UI", sans-serif; color: #1b1a19; background: #f3f5f8; }
+:root { color-scheme: light dark; --ink: #1b1a19; --soft: #55585c; --line: #c3c9d3; --page: #f3f5f8; --card: #fff;
+  --go: #0b5cad; --go-ink: #fff; --chosen: #eff6fd; --told: #5a3e00; --told-wash: #fff4ce;
+  font: 16px/1.5 system-ui, "Segoe UI", sans-serif; color: var(--ink); background: var(--page); }
+@media (prefers-color-scheme: dark) { :root { --ink: #f0f0f0; --soft: #b5b9c0; --line: #4a505a; --page: #16181c;
+  --card: #212429; --go: #7ab8f5; --go-ink: #0a1c30; --chosen: #1c2f43; --told: #f5d98f; --told-wash: #3a2f12; } }
 body { margin: 0; display: grid; min-height: 100vh; place-items: center; }
-main { box-sizing: border-box; width: min(28rem, 100%); padding: 2rem; background: #fff; border: 1px solid #d6dae1;
-  border-radius: .5rem; }
-.stand-in { margin: 0 0 1.5rem; font-size: .875rem; color: #5a3e00; background: #fff4ce; padding: .5rem .75rem;
-  border-radius: .25rem; }
+main { box-sizing: border-box; width: min(28rem, 100%); padding: 2rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: .5rem; }
+.stand-in { margin: 0 0 1.5rem; font-size: .875rem; color: var(--told); background: var(--told-wash);
+  padding: .5rem .75rem; border-radius: .25rem; }
 h1 { margin: 0 0 1rem; font-size: 1.375rem; line-height: 1.3; }
 ul { padding-left: 1.25rem; }
-code { overflow-wrap: anywhere; }
-fieldset { margin: 1rem 0; padding: 0; border: 0; }
+li, small, code { overflow-wrap: anywhere; }
+fieldset { margin: 1rem 0; padding: 0; border: 0; min-width: 0; }
 legend { padding: 0; font-weight: 600; }
 label { display: flex; gap: .75rem; align-items: center; padding: .625rem .75rem; margin-top: .5rem; cursor: pointer;
-  border: 1px solid #c3c9d3; border-radius: .25rem; }
-label:has(:checked) { border-color: #0b5cad; background: #eff6fd; }
-small { display: block; color: #55585c; }
+  border: 1px solid var(--line); border-radius: .25rem; }
+label:has(:checked) { border-color: var(--go); background: var(--chosen); }
+small { display: block; color: var(--soft); }
 .buttons { display: flex; gap: .75rem; justify-content: flex-end; margin-top: 1.5rem; }
-button { font: inherit; padding: .5rem 1.25rem; border-radius: .25rem; border: 1px solid #5c6470; background: #fff;
-  color: inherit; cursor: pointer; }
-button.primary { background: #0b5cad; border-color: #0b5cad; color: #fff; }
-:focus-visible { outline: 3px solid #0b5cad; outline-offset: 2px; }
+button { font: inherit; padding: .5rem 1.25rem; border-radius: .25rem; border: 1px solid var(--soft);
+  background: var(--card); color: inherit; cursor: pointer; }
+button.primary { background: var(--go); border-color: var(--go); color: var(--go-ink); }
+:focus-visible { outline: 3px solid var(--go); outline-offset: 2px; }
 """
 
 

@@ -15,10 +15,10 @@ from shared.web.pages import styled_page
 OPENAPI = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 STYLE = """
-body{display:block}main{max-width:56rem;margin:0 auto}
+main,.brand{max-width:56rem}
 h2{margin:2rem 0 .25rem;font-size:1rem;overflow-wrap:anywhere}
 code{font:.9rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-b.method{display:inline-block;min-width:4.5rem;color:var(--go)}
+b.method{display:inline-block;min-width:4rem;color:var(--go)}
 """.strip()
 
 

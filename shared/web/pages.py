@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import datetime
 from html import escape
 
 import azure.functions as func
 
-STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--page:#f6f8fa;--card:#fff;--go:#0f6cbd;
---go-ink:#fff;--good:#1a7f37;--bad:#b42318}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9da7b3;--line:#30363d;--page:#0d1117;--card:#161b22;
---go:#479ef5;--go-ink:#06121f;--good:#3fb950;--bad:#ff7b72}}
-*{box-sizing:border-box}
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;background:var(--page);color:var(--ink);
-font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{width:100%;max-width:34rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem;
-padding:clamp(1.25rem,5vw,2.5rem)}
-h1{margin:0 0 .75rem;font-size:1.5rem;line-height:1.25}
-h1.good::before{content:"\\2713\\00a0";color:var(--good)}
-h1.bad::before{content:"!\\00a0";color:var(--bad)}
-p{margin:.75rem 0}
-dl{margin:1.25rem 0;border-top:1px solid var(--line)}
-dl div{display:grid;grid-template-columns:minmax(7rem,1fr) 2fr;gap:.25rem 1rem;padding:.6rem 0;
-border-bottom:1px solid var(--line)}
-dt{color:var(--soft)}
-dd{margin:0;overflow-wrap:anywhere}
-.note{color:var(--soft);font-size:.9rem}
-button,a.button{display:inline-block;border:0;border-radius:.5rem;padding:.7rem 1.25rem;background:var(--go);
-color:var(--go-ink);font:inherit;font-weight:600;text-decoration:none;cursor:pointer}
-button:focus-visible,a:focus-visible{outline:3px solid var(--go);outline-offset:3px}
-@media(max-width:30rem){dl div{grid-template-columns:1fr}button,a.button{width:100%;text-align:center}}
-""".strip()
+from shared.web.assets import allowance, asset
 
+STYLE = asset("pages.css")
+BRAND = asset("brand.html")
 NO_REFERRER = "no-referrer"
 
 
@@ -52,7 +28,7 @@ def connect_page(  # what a person needs to know before they give a right away
     }
     rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>" for term, value in facts.items())
     body = f"""<h1>Connect an Azure Key Vault</h1>
-<p>Somebody asks you to let this service use Key Vaults with your rights. Check that you expect this.</p>
+<p>You are asked to let this service use Key Vaults with your rights. Check that you expect this.</p>
 <dl>{rows}</dl>
 <form method="post"><button type="submit">Continue to Microsoft sign-in</button></form>
 <p class="note">Nothing happens until you continue, and Microsoft will ask for your consent. You can withdraw it at any
@@ -72,9 +48,12 @@ def done_page(connection_id: str) -> func.HttpResponse:
 
 def failure_page(message: str, *, status: int, again: str | None = None) -> func.HttpResponse:
     """What went wrong and what to do; `again` is the path of the link's page where trying again makes sense."""
-    retry = f'<p><a class="button" href="{escape(again)}">Open the connect link again</a></p>' if again else ""
-    body = f'<h1 class="bad">Not connected</h1><p>{escape(message)}</p>{retry}'
-    return _page("Not connected", body, status)
+    title = "Not connected yet" if again else "Not connected"
+    retry = f'<p><a class="button wide" href="{escape(again)}">Open the connect link again</a></p>' if again else ""
+    next_step = "If it happens again, tell the person who sent you the link." if again else "You can close this page."
+    sentence = message if message.endswith((".", "!", "?")) else f"{message}."
+    note = f'<p class="note">{next_step}</p>'
+    return _page(title, f'<h1 class="bad">{title}</h1><p>{escape(sentence)}</p>{retry}{note}', status)
 
 
 def expired_page() -> func.HttpResponse:
@@ -82,9 +61,9 @@ def expired_page() -> func.HttpResponse:
     return failure_page("This connect link has expired. Ask the person who sent it to you for a new one.", status=410)
 
 
-def styled_page(title: str, body: str, *, extra_style: str = "") -> func.HttpResponse:
-    """A page that asks nothing of anybody; `body` is HTML."""
-    return _page(title, body, 200, style=STYLE + extra_style)
+def styled_page(title: str, body: str, *, extra_style: str = "", script: str = "") -> func.HttpResponse:
+    """A page whose `body` is HTML; its script, where it has one, may speak to this service only."""
+    return _page(title, body, 200, style=STYLE + extra_style, script=script)
 
 
 def _page(  # what differs from page to page
@@ -95,14 +74,16 @@ def _page(  # what differs from page to page
     form_action: str = "'none'",
     referrer: str = NO_REFERRER,
     style: str = STYLE,
+    script: str = "",
 ) -> func.HttpResponse:
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{escape(title)}</title><link rel="icon" href="data:,"><style>{style}</style></head>
-<body><main>{body}</main></body></html>"""
-    allowed_style = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+<body>{BRAND}<main>{body}</main>{f"<script>{script}</script>" if script else ""}</body></html>"""
+    trusted = "require-trusted-types-for 'script'; trusted-types 'none'; "
+    scripts = f"script-src {allowance(script)}; connect-src 'self'; {trusted}" if script else ""
     policy = (
-        f"default-src 'none'; style-src 'sha256-{allowed_style}'; img-src data:; form-action {form_action}; "
+        f"default-src 'none'; {scripts}style-src {allowance(style)}; img-src data:; form-action {form_action}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     return func.HttpResponse(

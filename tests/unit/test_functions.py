@@ -27,6 +27,7 @@ EXPECTED: list[tuple[str, str, tuple[str, ...], str]] = [
     ("connections_rotate", "httpTrigger", ("POST",), f"{KV}/{{connectionId}}/rotate-credentials"),
     ("connections_rotations", "httpTrigger", ("GET",), f"{KV}/{{connectionId}}/rotations"),
     ("connections_update", "httpTrigger", ("PATCH",), f"{KV}/{{connectionId}}"),
+    ("console", "httpTrigger", ("GET",), "console"),
     ("docs", "httpTrigger", ("GET",), "docs"),
     ("health_live", "httpTrigger", ("GET",), "health/live"),
     ("health_ready", "httpTrigger", ("GET",), "health/ready"),

@@ -22,6 +22,7 @@ ANONYMOUS = {
     ("GET", "/api/health/ready"): ("none", [200, 503]),
     ("GET", "/api/openapi.json"): ("none", [200]),
     ("GET", "/api/docs"): ("none", [200]),
+    ("GET", "/api/console"): ("none", [200]),
 }
 """The routes that ask for no token."""
 

@@ -21,7 +21,7 @@ from tests.unit.web.requests import answer, request
 DOCUMENT: dict[str, Any] = document(FUNCTIONS)
 NOT_OF_THE_API = {
     "oauth_connect_page", "oauth_connect_start", "oauth_callback", "health_live", "health_ready", "openapi", "docs",
-    "not_found",
+    "console", "not_found",
 }  # fmt: skip
 """What browsers and operators open, and what answers to every other path."""
 

@@ -1,0 +1,80 @@
+// Builds what is shown. Text from anywhere becomes text only: there is no markup in this file's inputs or outputs.
+const STATES = {
+  "needs-reconnect": { title: "Needs reconnecting", mark: "bad" },
+  degraded: { title: "Degraded", mark: "warn" },
+  active: { title: "Active", mark: "good" },
+};
+const REMEDIES = {
+  "needs-reconnect": "Somebody has to sign in again, through a new connect link.",
+  degraded: "The next rotation may succeed; you can also rotate now.",
+};
+const OUTCOMES = { success: "good", failed: "bad", "in-progress": "warn" };
+
+const at = (id) => document.getElementById(id);
+
+function make(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children.filter((each) => each !== null && each !== undefined));
+  return made;
+}
+
+const badge = (text, mark = "") => make("span", { class: `badge ${mark}` }, text);
+const dated = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
+
+function moment(text) {
+  const date = new Date(text);
+  return Number.isNaN(date.valueOf()) ? String(text) : make("time", { datetime: text }, `${dated.format(date)} UTC`);
+}
+
+function facts(pairs) {
+  const rows = pairs.filter(([, value]) => value);
+  return make("dl", {}, ...rows.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value))));
+}
+
+// A reason reads "what happened. what to do": the first sentence, and the rest.
+function reasonAndRemedy({ state, reason }) {
+  if (!reason) return [null, REMEDIES[state] ?? null];
+  const end = reason.indexOf(". ");
+  return end < 0 ? [reason, REMEDIES[state] ?? null] : [reason.slice(0, end + 1), reason.slice(end + 2)];
+}
+
+function nextRotation({ isAutoRotationEnabled, rotation }) {
+  if (!rotation) return "Not scheduled";
+  if (rotation.rotationStatus === "in-progress") return "Under way now";
+  if (!isAutoRotationEnabled) return "Switched off";
+  return rotation.nextRotationAt ? moment(rotation.nextRotationAt) : "Not set";
+}
+
+function connectionFacts(connection) {
+  const { rotation, status } = connection;
+  const [reason, remedy] = reasonAndRemedy(status);
+  const late = rotation?.lastRotationMessage;
+  return facts([
+    ["Next rotation", nextRotation(connection)],
+    ["Last rotation", rotation?.lastRotatedAt ? moment(rotation.lastRotatedAt) : null],
+    ["Rotation says", late && late !== status.reason ? late : null],
+    ["State since", moment(status.since)],
+    ["Reason", reason],
+    ["Remedy", remedy],
+  ]);
+}
+
+function run(record) {
+  const took = record.attempts === 1 ? "1 try" : `${record.attempts} tries`;
+  const head = make("div", { class: "head" }, badge(record.outcome, OUTCOMES[record.outcome]), moment(record.startedAt));
+  const message = record.message ? make("p", {}, record.message) : null;
+  return make("li", {}, head, make("p", { class: "note" }, `${record.trigger}, ${took}`), message);
+}
+
+function say(text) {
+  at("failed").hidden = true;
+  at("said").hidden = !text;
+  at("said").textContent = text;
+}
+
+function fail(text) {
+  say("");
+  at("failed").hidden = !text;
+  at("failed").textContent = text;
+}
