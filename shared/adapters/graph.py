@@ -192,7 +192,8 @@ def _refusal(answer: AsyncHttpResponse) -> ProductError:
         return UpstreamUnavailable(SERVICE, busy, retry_after=after)
     if refused is None:
         return UpstreamUnavailable(SERVICE, _NONSENSE)
-    return DirectoryRefused(HOME_TENANT if status == 404 else explain_graph(status, refused.error.code))
+    error = refused.error
+    return DirectoryRefused(HOME_TENANT if status == 404 else explain_graph(status, error.code, error.message))
 
 
 def _is_crowded(error: _Error) -> bool:

@@ -31,10 +31,19 @@ _BY_CODE: Final = {
 }
 
 
-def explain_graph(status: int, code: str) -> str:
-    """What happened and what to do, for a refusal that does not pass by itself."""
+_POLICY_PHRASES: Final = ("assigned policy", "credential policy")
+"""Graph names the policy only in the text of some refusals, under a code that fits anything."""
+
+
+def explain_graph(status: int, code: str, message: str = "") -> str:
+    """What happened and what to do, for a refusal that does not pass by itself.
+
+    The `message` of Graph only chooses the text and is never shown.
+    """
     if code in _BY_CODE:
         return _BY_CODE[code]
     if "Policy" in code:  # CredentialTypeNotAllowedAsPerAppPolicy, CredentialInvalidLifetimeAsPerAppPolicy, …
+        return POLICY
+    if any(phrase in message.lower() for phrase in _POLICY_PHRASES):
         return POLICY
     return PERMISSION if status == 403 else UNKNOWN

@@ -43,8 +43,12 @@ class Revocation:
         except (GrantRefused, NotFound, ValidationError) as refusal:
             await self._without_way_in(stored, group, signing, refusal)
             return
+        except UpstreamError as fault:
+            await self._out_of_reach(stored, group, fault)
+            return
         group.sort(key=lambda debt: debt.version == signing)  # the one that signs in goes last
         paid: list[Debt] = []
+        left = list(group)
         try:
             for debt in group:
                 if debt.version == signing and paid:  # afterwards nobody can sign in: the others must be settled
@@ -52,8 +56,11 @@ class Revocation:
                     paid.clear()
                 await self._pay(row, session, debt)
                 paid.append(debt)
+                left.remove(debt)
         except DirectoryRefused as refusal:
-            await self._given_up_or_later(stored, [debt for debt in group if debt not in paid], refusal)
+            await self._given_up_or_later(stored, left, refusal)
+        except UpstreamError as fault:
+            await self._out_of_reach(stored, left, fault)
         finally:
             if paid:
                 await self._settle(row, paid)
@@ -73,6 +80,13 @@ class Revocation:
             await self._settle(stored.row, group)
             return
         await self._given_up_or_later(stored, group, refusal)
+
+    async def _out_of_reach(self, stored: Stored, left: list[Debt], fault: UpstreamError) -> None:
+        """What fails for a week does not pass by itself, and blocks no deletion for ever. Until then: as it was."""
+        overdue = left and self._clock() >= min(debt.since for debt in left) + debts.PATIENCE
+        if stored.row.lifecycle is not Lifecycle.DELETING or not overdue:
+            raise fault
+        await self._given_up_or_later(stored, left, fault)
 
     async def _given_up_or_later(self, stored: Stored, group: list[Debt], refusal: Exception) -> None:
         """After a week nobody can be waited for: say which passwords are left, and until when they are good."""

@@ -316,6 +316,23 @@ class TestChanges:
         assert world.connections.row(ORG, made.id) is None
         assert world.audit.lines(ORG)[0]["action"] == "rotation.passwords-left"
 
+    @pytest.mark.parametrize("call", ["graph.sign_in", "graph.remove_password"])
+    async def test_a_directory_that_never_answers_blocks_no_deletion_for_ever(
+        self, world: FakeApplication, call: str
+    ) -> None:
+        register(world, "first")
+        made = await rotating(world)
+        await rotated(world, made.id)
+        (key_id,) = [password.key_id for password in app_of(world).passwords]
+        await delete(world, made.id)
+        world.faults.before(call, UpstreamUnavailable("Microsoft Graph"), times=100_000)
+        await world.run(6 * DAY)
+        assert world.connections.row(ORG, made.id) is not None
+        await world.run(2 * DAY)
+        assert world.connections.row(ORG, made.id) is None
+        (left,) = [line for line in world.audit.lines(ORG) if line["action"] == "rotation.passwords-left"]
+        assert f"{key_id} (ends " in str(left["reason"])
+
     async def test_a_disabled_app_is_waited_for_and_nothing_of_ours_forgotten(self, world: FakeApplication) -> None:
         register(world, "first", "theirs")
         made = await rotating(world)
