@@ -53,10 +53,15 @@ class Enrolled:
 
     object_id: str
     key_id: str
+    ends_at: datetime | None = None
+    """When the submitted one ends, as the registration says."""
 
     def passwords(self, version: str) -> Passwords:
         """What the row records of it: the submitted password is the user's own until the first promotion."""
-        return Passwords(object_id=self.object_id, active=AppKey(key_id=self.key_id, version=version, issued=False))
+        return Passwords(
+            object_id=self.object_id,
+            active=AppKey(key_id=self.key_id, version=version, issued=False, ends_at=self.ends_at),
+        )
 
 
 @dataclass(frozen=True, slots=True)

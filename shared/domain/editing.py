@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.domain import rotation, schedule
+from shared.domain import expiry, rotation, schedule
 from shared.domain.connection import Health, Rotation, RotationStatus, Row, credentials_hash
 from shared.domain.creation import Proof, first_rotation
 from shared.domain.credential import Method
@@ -65,11 +65,7 @@ def _noting_the_end(row: Row, *, was_enabled: bool, now: datetime) -> Row:
     enabled, status = row.connection.is_auto_rotation_enabled, row.connection.status
     if enabled == was_enabled or status.state is not Health.ACTIVE:
         return row
-    active = row.passwords.active if row.passwords else None
-    if enabled or active is None or active.ends_at is None:
-        return row.judged(Health.ACTIVE, None, now)
-    text = f"Rotation is off: the client secret in use ends on {active.ends_at:%Y-%m-%d}. Enable rotation before then."
-    return row.judged(Health.ACTIVE, text, now)
+    return row.judged(Health.ACTIVE, expiry.while_off(row), now)
 
 
 def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime, unit: IntervalUnit) -> Row:

@@ -45,6 +45,14 @@ def warned(row: Row, now: datetime) -> Row:
     return told.judged(Health.DEGRADED, f"The {thing} {verb} on {end:%Y-%m-%d}. {remedy} {when}.", now)
 
 
+def while_off(row: Row) -> str | None:
+    """What the status of a working connection says while rotation is off: when its last app password ends."""
+    active = row.passwords.active if row.passwords else None
+    if row.connection.is_auto_rotation_enabled or active is None or active.ends_at is None:
+        return None
+    return f"Rotation is off: the client secret in use ends on {active.ends_at:%Y-%m-%d}. Enable rotation before then."
+
+
 def _is_replaced_in_time(row: Row, end: datetime) -> bool:
     """Whether working rotation has two runs left before the end."""
     rotation = row.connection.rotation

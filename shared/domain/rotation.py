@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.domain import schedule
+from shared.domain import expiry, schedule
 from shared.domain.audit import SYSTEM
 from shared.domain.audit import Action as AuditAction
 from shared.domain.connection import (
@@ -111,7 +111,7 @@ def succeeded(  # the row, and what the history tells of it
         )
         .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now, key_id=key_id, former_key_id=former_key_id))
     )
-    return changed.judged(Health.ACTIVE, None, now)
+    return changed.judged(Health.ACTIVE, expiry.while_off(changed), now)
 
 
 def failed(row: Row, message: str, *, state: Health, now: datetime, unit: IntervalUnit) -> Row:

@@ -95,7 +95,7 @@ class Enrolment:
                 "The Client Secret Key ID belongs to another client secret than the one submitted. Copy the Secret ID "
                 "of the client secret that you submit."
             )
-        return Enrolled(object_id=app.object_id, key_id=key_id)
+        return Enrolled(object_id=app.object_id, key_id=key_id, ends_at=password.ends_at)
 
 
 def _bears_out(row: Row, tenant_id: str, client_id: str) -> bool:

@@ -198,7 +198,9 @@ def _own_key(row: Row, credential: ClientSecret, app: Registration) -> AppKey | 
     """The user's own password in the registration, if they told its key id and it is the one in use."""
     for password in app.passwords:
         if password.key_id == row.secret_key_id and password.hint == credential.client_secret[:HINT_CHARS]:
-            return AppKey(key_id=password.key_id, version=row.active_version or "", issued=False)
+            return AppKey(
+                key_id=password.key_id, version=row.active_version or "", issued=False, ends_at=password.ends_at
+            )
     return None
 
 

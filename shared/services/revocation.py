@@ -13,7 +13,7 @@ from shared.domain.audit import Action as AuditAction
 from shared.domain.connection import Lifecycle, Row
 from shared.domain.credential import ClientSecret
 from shared.domain.errors import BadRequest, ConcurrentChange, DirectoryRefused, GrantRefused, NotFound, UpstreamError
-from shared.domain.owed import Action
+from shared.domain.owed import MAX_TRIES, Action
 from shared.domain.passwords import Debt, Passwords, attempt_of
 from shared.services.ports import Clock, Graph, GraphSession, ListedPassword, Registration, Stored, Vault
 from shared.services.rows import Rows
@@ -84,7 +84,9 @@ class Revocation:
     async def _out_of_reach(self, stored: Stored, left: list[Debt], fault: UpstreamError) -> None:
         """What fails for a week does not pass by itself, and blocks no deletion for ever. Until then: as it was."""
         overdue = left and self._clock() >= min(debt.since for debt in left) + debts.PATIENCE
-        if stored.row.lifecycle is not Lifecycle.DELETING or not overdue:
+        hold = stored.row.holds.get(Action.REVOKE)
+        persists = hold is not None and hold.tries >= MAX_TRIES  # not the first fault after a week without a try
+        if stored.row.lifecycle is not Lifecycle.DELETING or not overdue or not persists:
             raise fault
         await self._given_up_or_later(stored, left, fault)
 

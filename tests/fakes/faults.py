@@ -54,6 +54,8 @@ class Faults:
         self._plans: list[_Plan] = []
         self._dead = False
         self._repeat: int | None = None
+        self.fired = 0
+        """How often a planned failure, or a second sending, really happened."""
         self.watch: Callable[[], None] | None = None
         """Called before every call: what must hold at each moment is checked here."""
         self.gate: Callable[[], Awaitable[None]] | None = None
@@ -100,6 +102,7 @@ class Faults:
             self.watch()
         self.calls.append(name)
         repeated = self._repeat == len(self.calls)
+        self.fired += repeated
         await asyncio.sleep(self._delay * self._jitter.uniform(0.75, 1.25))  # a real call lets others run
         await self._meet(_When.BEFORE, name)
         try:
@@ -111,6 +114,7 @@ class Faults:
         self._check_alive()
         for plan in list(self._plans):
             if plan.takes(when, name):
+                self.fired += 1
                 if not isinstance(plan.effect, BaseException):
                     await plan.effect()
                     continue

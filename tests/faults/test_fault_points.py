@@ -68,6 +68,7 @@ async def test_whatever_goes_wrong_at_any_call_everything_holds(
         FAULTS[fault](world, nth)
         with contextlib.suppress(Crash, ProductError):
             await scenario.act(world, connection_id)
+        assert world.faults.fired == 1, "what was planned never happened"
         await recovered(world)
         _at_rest(world, caplog.text)
         found = await upkeep(world)

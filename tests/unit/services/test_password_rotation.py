@@ -414,3 +414,29 @@ async def test_a_password_recorded_unseen_is_not_taken_back(world: FakeApplicati
     await world.run(SETTLED)
     assert values(world) == [active_secret(world, made.id).client_secret]
     assert world.faults.calls.count("graph.add_password") == 1
+
+
+async def test_rotation_switched_off_while_a_run_is_under_way_still_says_when_the_last_secret_ends(
+    world: FakeApplication,
+) -> None:
+    register(world, "first")
+    connection = await rotating(world)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    await update(world, connection.id, is_auto_rotation_enabled=False)
+    await world.run(20 * MINUTE)
+    row = row_of(world, connection.id)
+    assert row.passwords is not None
+    assert row.passwords.active is not None
+    assert row.passwords.active.issued
+    assert f"ends on {row.passwords.active.ends_at:%Y-%m-%d}" in str(row.connection.status.reason)
+
+
+async def test_the_end_of_a_secret_that_was_taken_over_is_known(world: FakeApplication) -> None:
+    app = register(world, "first")
+    app.passwords[0].ends = world.clock() + 40 * DAY
+    connection = await rotating(world)
+    off = await update(world, connection.id, is_auto_rotation_enabled=False)
+    assert f"ends on {app.passwords[0].ends:%Y-%m-%d}" in str(off.status.reason)
+    await world.run(11 * DAY)
+    assert row_of(world, connection.id).connection.status.state is Health.DEGRADED
