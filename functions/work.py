@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from functions.api import QUEUE, STORAGE, UPKEEP_QUEUE
 from shared import bootstrap
+from shared.domain.measures import Metric
 from shared.services.upkeep import Round
 from shared.web.endpoint import work_message
 
@@ -75,6 +76,14 @@ async def work_upkeep_page(message: func.QueueMessage, pages: func.Out[str]) -> 
         log.info("upkeep.done %s", found.model_dump_json())
     else:
         pages.set(found.model_dump_json())
+
+
+@blueprint.function_name("work_upkeep_poison")
+@blueprint.queue_trigger(arg_name="message", queue_name=f"{UPKEEP_QUEUE}-poison", connection=STORAGE)
+async def work_upkeep_poison(message: func.QueueMessage) -> None:
+    """The round ended early; operators are alerted by the log line. The next day's round begins anew."""
+    log.error("upkeep.page-poisoned id=%s", message.id)
+    bootstrap.application().telemetry.count(Metric.POISONED, queue=UPKEEP_QUEUE)
 
 
 def _parse(message: func.QueueMessage) -> WorkMessage | None:

@@ -59,7 +59,7 @@ resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-
   name: table
 }]
 
-// Writes to the queues: the only trace of a message that the host moves to a poison queue which no function reads.
+// Writes to the queues: a trace of each message that the host moves to a poison queue, whoever reads it.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: queueService
   name: 'to-workspace'

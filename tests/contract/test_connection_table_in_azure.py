@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from azure.data.tables import TableTransactionError
 
-from shared.adapters.tables import client, connection_entities
+from shared.adapters.tables import client, connection_entities, keys
 from shared.adapters.tables.connections import AzureConnectionTable
 from shared.adapters.tables.properties import MAX_TEXT
 from shared.domain.connection import Lifecycle
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, UpstreamUnavailable
 from tests.contract.relay import Mishap, Relay
-from tests.contract.tables import Tables, names, row, under_key, written
+from tests.contract.tables import Tables, azure_tables, names, row, under_key, written
 
 BATCH = r"^POST .*/\$batch"
 LOSSES = [
@@ -173,3 +175,17 @@ def test_a_transaction_that_the_service_would_refuse_is_not_sent() -> None:
         with pytest.raises(RuntimeError, match="each entity once"):
             connection_entities.transaction(refused)
     assert list(connection_entities.transaction(operations[:100])) == operations[:100]
+
+
+async def test_a_row_that_cannot_be_read_does_not_hide_its_neighbours(
+    azurite: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with azure_tables(azurite) as made:
+        assert isinstance(made.connections, AzureConnectionTable)
+        org_id = f"org-{uuid4()}"
+        await made.connections.insert(row(org=org_id))
+        key = keys.connection("00000000-0000-4000-8000-00000000dead")
+        await made.connections._client.upsert_entity({"PartitionKey": org_id, "RowKey": key, "row": "{}"})
+        rows, _ = await made.connections.scan(after=None, limit=1000)
+        assert [stored.row.connection.name for stored in rows if stored.row.org_id == org_id] == ["prod-vault"]
+    assert "upkeep.row-unreadable" in caplog.text

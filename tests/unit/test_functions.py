@@ -47,6 +47,7 @@ EXPECTED: list[tuple[str, str, tuple[str, ...], str]] = [
     ("work_tick", "timerTrigger", (), "%WORK_SCHEDULE%"),
     ("work_upkeep", "timerTrigger", (), "%UPKEEP_SCHEDULE%"),
     ("work_upkeep_page", "queueTrigger", (), "upkeep"),
+    ("work_upkeep_poison", "queueTrigger", (), "upkeep-poison"),
 ]
 """In order of name. Without methods a route takes them all."""
 
@@ -95,7 +96,7 @@ def test_every_queue_and_output_uses_the_storage_of_the_host() -> None:
     bindings = [binding.get_dict_repr() for function in FUNCTIONS for binding in function.get_bindings()]
     queues = [binding for binding in bindings if str(binding["type"]).startswith("queue")]
     assert {binding["connection"] for binding in queues} == {"AzureWebJobsStorage"}
-    assert {binding["queueName"] for binding in queues} == {"work", "work-poison", "upkeep"}
+    assert {binding["queueName"] for binding in queues} == {"work", "work-poison", "upkeep", "upkeep-poison"}
     outputs = [binding for binding in queues if binding["type"] == "queue"]
     assert {binding["queueName"] for binding in outputs} == {"work", "upkeep"}
 

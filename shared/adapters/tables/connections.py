@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.data.tables import TableErrorCode, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
+from pydantic import ValidationError
 
 from shared.adapters.azure_errors import translate, translated
 from shared.adapters.tables import keys
@@ -18,6 +20,8 @@ from shared.adapters.tables.connection_entities import Operation, changes, index
 from shared.domain.connection import Connection, Row
 from shared.domain.errors import ConcurrentChange, NameTaken, NotFound, ProductError
 from shared.services.ports import Listed, Page, Stored
+
+log = logging.getLogger(__name__)
 
 CONFLICTS = frozenset({404, 409, 412})
 MAX_TOP = 1000
@@ -66,7 +70,7 @@ class AzureConnectionTable:
                 found.append(entity)
                 if len(found) == limit:
                     break
-        rows = [Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"])) for entity in found]
+        rows = [stored for entity in found if (stored := _readable(entity)) is not None]
         last = found[-1] if len(found) == limit else None
         return rows, f"{last['PartitionKey']} {last['RowKey']}" if last else None
 
@@ -232,3 +236,12 @@ def _page(found: Sequence[tuple[str, Any]], limit: int) -> Page:
         for place, entity in found[:limit]
     ]
     return Page(items, found[limit - 1][0] if len(found) > limit else None)
+
+
+def _readable(entity: Any) -> Stored | None:
+    """The row, or None for one that this version of the service cannot read: it must not hide its neighbours."""
+    try:
+        return Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"]))
+    except (KeyError, ValidationError):
+        log.error("upkeep.row-unreadable partition=%s key=%s", entity["PartitionKey"], entity["RowKey"])
+        return None
