@@ -240,6 +240,10 @@ class Organisation:
         named = {**body}
         if body.get("projectId"):
             named["projectId"] = self.project
+        if body.get("connectionId"):  # only a person's grant is reconnected
+            named["connectionId"] = next((kept["id"] for kept in self.kept if kept["method"] == "oauth"), None)
+        if body.get("vaultUrl"):
+            named["vaultUrl"] = self.stack.settings["VAULT_URL"]
         if body.get("returnUrl"):
             named["returnUrl"] = RETURN_URL
         if body.get("rotation"):
@@ -307,7 +311,7 @@ def is_allowed(case: Case[Any]) -> bool:
 
 def can_be_refused(case: Case[Any]) -> bool:
     """Whether an allowed request may name something that the service or Entra refuses."""
-    names = operation_of(case) in ("connections_create", "connections_update", "oauth_authorize")
+    names = operation_of(case) in ("connections_create", "connections_update", "connections_check", "oauth_authorize")
     return names or not {"cursor", "from", "to"}.isdisjoint(case.query)
 
 
