@@ -232,6 +232,14 @@ class Row(Record):
         """A copy in which no keep-alive under way can promote anything; what it may have left is swept."""
         return self if self.exchange is None else self.having(exchange=None, sweep_at=now + LONGEST_RUN)
 
+    def expecting_version(self, until: datetime) -> Row:
+        """A copy that sweeps after `until`: a secret version is about to be written that the row does not name yet.
+
+        Each announcement has a time of its own, so that ending one does not end another.
+        """
+        owed = self.sweep_at
+        return self.having(sweep_at=until if owed is None else max(until, owed + timedelta(milliseconds=1)))
+
     def released(self, action: str) -> Row:
         """A copy in which nothing holds `action` back."""
         return self.having(holds={held: hold for held, hold in self.holds.items() if held != action})

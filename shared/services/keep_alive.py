@@ -19,7 +19,6 @@ from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
 
-
 REFUSED_PAUSE = timedelta(days=1)
 """Until a grant is tried again that Entra refuses for a reason that an administrator can mend."""
 

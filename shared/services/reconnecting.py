@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from shared.domain import editing
 from shared.domain.audit import Action, Actor, ActorType
@@ -82,9 +81,7 @@ class Reconnecting:
         def announced(row: Row) -> Row:
             if row.lifecycle is not Lifecycle.ACTIVE:
                 raise not_found(link.connection_id)
-            until = self._clock() + LONGEST_RUN
-            later = until if row.sweep_at is None else max(until, row.sweep_at + timedelta(milliseconds=1))
-            return row.having(sweep_at=later)
+            return row.expecting_version(self._clock() + LONGEST_RUN)
 
         row = await self._rows.change(link.org_id, link.connection_id, announced)
         if row is None:

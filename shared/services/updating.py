@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain import editing
 from shared.domain.audit import Action, Origin
@@ -144,7 +144,7 @@ class Updating:
             nonlocal owed
             _check_unchanged(row, seen)
             owed = row.sweep_at
-            return row.having(sweep_at=_later_than(owed, self._clock() + LONGEST_RUN))
+            return row.expecting_version(self._clock() + LONGEST_RUN)
 
         announced = await self._rows.change(seen.org_id, seen.id, announce)
         if announced is None:
@@ -189,11 +189,6 @@ class Updating:
             await self._vault.disable(replacement.version.id)
         except UpstreamError as fault:
             log.warning("connection.version-left connectionId=%s reason=%s", seen.id, fault.service)
-
-
-def _later_than(owed: datetime | None, until: datetime) -> datetime:
-    """A time of its own for each announcement, so that ending one does not end another."""
-    return until if owed is None else max(until, owed + timedelta(milliseconds=1))
 
 
 def _check_unchanged(row: Row, seen: Row) -> None:
