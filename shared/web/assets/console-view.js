@@ -6,7 +6,7 @@ const STATES = {
 };
 const REMEDIES = {
   "needs-reconnect": "Somebody has to sign in again, through a new connect link.",
-  degraded: "The next rotation may succeed; you can also rotate now.",
+  degraded: "It is tried again by itself; a check tells how it stands now.",
 };
 const OUTCOMES = { success: "good", failed: "bad", "in-progress": "warn" };
 
@@ -32,11 +32,12 @@ function facts(pairs) {
   return make("dl", {}, ...rows.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value))));
 }
 
-// A reason reads "what happened. what to do": the first sentence, and the rest.
+// A reason reads "what happened. what to do. Correlation id: x.", of which the first part is always there.
 function reasonAndRemedy({ state, reason }) {
-  if (!reason) return [null, REMEDIES[state] ?? null];
-  const end = reason.indexOf(". ");
-  return end < 0 ? [reason, REMEDIES[state] ?? null] : [reason.slice(0, end + 1), reason.slice(end + 2)];
+  const [told, correlation] = (reason ?? "").split(/ Correlation id: ([\w-]+)\.$/);
+  const end = told.indexOf(". ");
+  const [what, remedy] = end < 0 ? [told, ""] : [told.slice(0, end + 1), told.slice(end + 2)];
+  return [what, remedy || REMEDIES[state], correlation];
 }
 
 function nextRotation({ isAutoRotationEnabled, rotation }) {
@@ -48,7 +49,7 @@ function nextRotation({ isAutoRotationEnabled, rotation }) {
 
 function connectionFacts(connection) {
   const { rotation, status } = connection;
-  const [reason, remedy] = reasonAndRemedy(status);
+  const [reason, remedy, correlation] = reasonAndRemedy(status);
   const late = rotation?.lastRotationMessage;
   return facts([
     ["Next rotation", nextRotation(connection)],
@@ -57,6 +58,7 @@ function connectionFacts(connection) {
     ["State since", moment(status.since)],
     ["Reason", reason],
     ["Remedy", remedy],
+    ["Correlation id", correlation],
   ]);
 }
 
