@@ -26,17 +26,23 @@ class ThrottleWatch(SansIOHTTPPolicy[Any, Any]):
             self._telemetry.count(Metric.THROTTLED, service=self._service)
 
 
-class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
-    """For calls that share a transport, to Entra and to Graph."""
+def watched(service: str, telemetry: Telemetry | None) -> dict[str, Any]:
+    """The option of an official client that has its answers counted; nothing where nothing is measured."""
+    return {"per_retry_policies": [ThrottleWatch(service, telemetry)]} if telemetry else {}
 
-    def __init__(self, telemetry: Telemetry, graph_url: str, **options: Any) -> None:
+
+class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
+    """For calls that share a transport: to Entra, to Graph, and to customers' vaults."""
+
+    def __init__(self, telemetry: Telemetry, authority: str, graph_url: str, **options: Any) -> None:
         super().__init__(**options)
-        self._telemetry, self._graph_url = telemetry, graph_url
+        self._telemetry = telemetry
+        self._services = {graph_url: "graph", authority: "entra"}
 
     async def send(self, request: Any, **options: Any) -> Any:
         """See `AioHttpTransport`."""
         response = await super().send(request, **options)
         if response.status_code == TOO_MANY:
-            service = "graph" if request.url.startswith(self._graph_url) else "entra"
-            self._telemetry.count(Metric.THROTTLED, service=service)
+            named = (name for url, name in self._services.items() if request.url.startswith(url))
+            self._telemetry.count(Metric.THROTTLED, service=next(named, "customer-vault"))
         return response

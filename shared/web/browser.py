@@ -11,13 +11,14 @@ import azure.functions as func
 from shared.domain.audit import Actor, ActorType, Origin
 from shared.domain.creation import NewConnection
 from shared.domain.errors import NotFound, ProductError
+from shared.services.invocation import invocation
 from shared.services.oauth_flow import ATTEMPT_LIFETIME, Arrival, Departure, FlowState, OAuthFlow, connect_path
 from shared.services.ports import Link
 from shared.settings import Settings
 from shared.web import pages
 from shared.web.application import Application
 from shared.web.problems import STATUS
-from shared.web.request import address_of, request_id_of
+from shared.web.request import address_of, request_id_of, trace_parent_of
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,8 @@ def page(application: Callable[[], Application]) -> Callable[[Page], PageFunctio
             visitor = Origin(actor=Actor(type=ActorType.VISITOR, address=address_of(req)), request_id=request_id)
             try:
                 app = application()
-                with app.telemetry.span(f"request {name}", requestId=request_id):
+                span, parent = f"request {name}", trace_parent_of(context)
+                with invocation(app.telemetry, span, request_id=request_id, parent=parent):
                     response = await show(Browser(flow=app.oauth, settings=app.settings, visitor=visitor), req)
             except Exception:  # the last line of defence
                 log.exception("request.defect function=%s requestId=%s", name, request_id)
