@@ -21,5 +21,5 @@ class FakeEventTopic:
             self.sent += events
 
     def once(self) -> list[Event]:
-        """What a receiver knows that drops repeats by id."""
-        return list({event.id: event for event in reversed(self.sent)}.values())[::-1]
+        """What a receiver knows that drops repeats by id, in the order in which it first heard."""
+        return list({event.id: event for event in self.sent}.values())
