@@ -185,8 +185,8 @@ async def test_a_rotation_is_begun_followed_to_its_end_and_found_in_the_history(
     await person.press(person.page.get_by_label("History of payments-prod"))
     runs = person.page.get_by_role("list", name="Rotations of payments-prod").get_by_role("listitem")
     await expect(runs).to_have_count(1)
-    await expect(runs).to_contain_text("manual, 1 try")
-    await expect(runs).to_contain_text("success")
+    await expect(runs).to_contain_text("Asked for, 1 try")
+    await expect(runs).to_contain_text("Succeeded")
     await person.looks("console-history")
 
 
@@ -212,7 +212,7 @@ async def test_a_dead_connection_is_reconnected_through_a_link_and_works_again(
     await sign_in(person, client)
     reconnect = person.page.get_by_role("button", name="Reconnect payments-prod")
     await person.press(reconnect)
-    link = person.page.get_by_label("Link to reconnect payments-prod: the same account signs in")
+    link = person.page.get_by_label("Link to reconnect payments-prod")
     await expect(link).to_be_focused()
     await person.looks("console-reconnect")
     url = await link.input_value()
@@ -236,8 +236,10 @@ async def test_another_account_reconnects_only_where_the_link_allows_it(person: 
     await refused(client, customer, "payments-prod", ACCOUNT_DISABLED, "needs-reconnect")
     await sign_in(person, client)
     await person.press(person.page.get_by_role("button", name="Reconnect payments-prod"))
+    await expect(card(person, "payments-prod")).to_contain_text("The same account has to sign in.")
     await person.press(person.page.get_by_role("button", name="Allow another account"))
-    link = person.page.get_by_label("Link to reconnect payments-prod: any account may sign in")
+    await expect(card(person, "payments-prod")).to_contain_text("Any account may sign in.")
+    link = person.page.get_by_label("Link to reconnect payments-prod")
     await expect(link).to_be_focused()
     await visit(person, client, await link.input_value(), "Ina Deputy")
     await person.press(person.page.get_by_role("button", name="Has it been used?"))
@@ -281,11 +283,11 @@ async def test_a_check_tells_whether_the_vault_lets_its_secrets_be_listed(
     await create(client, customer, "payments-prod")
     vault = client.stack.settings["VAULT_URL"]
     checked = await check(person, client, vault)
-    await expect(checked).to_contain_text("May list secretsyes")
+    await expect(checked).to_contain_text("May list secretsYes")
     await client.vault("PUT", "access", {"principals": [seed.IDENTITY_OBJECT_ID]})
     try:
         await person.page.keyboard.press("Enter")
-        await expect(checked).to_contain_text("May list secretsnoMessageThe vault answers but does not let")
+        await expect(checked).to_contain_text("May list secretsNoMessageThe vault answers but does not let")
     finally:
         await client.vault("PUT", "access", {"principals": []})
     await person.looks("console-check")
@@ -298,7 +300,7 @@ async def test_a_check_that_finds_the_grant_dead_moves_the_connection(
     await client.entra("POST", "grants", {"user": customer.user, "refusedWith": REVOKED})
     await check(person, client)
     moved = group(person, "Needs reconnecting").get_by_role("article", name="payments-prod")
-    await expect(moved).to_contain_text("Resultneeds-reconnect")
+    await expect(moved).to_contain_text("ResultNeeds reconnecting")
     await expect(moved).to_contain_text("RemedyReconnect: open a new connect link and sign in again.")
 
 

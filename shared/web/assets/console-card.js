@@ -14,10 +14,10 @@ class Card {
     this.reconnectButton = make("button", { type: "button", "aria-label": `Reconnect ${name}` }, "Reconnect");
     this.reconnectButton.addEventListener("click", () => this.reconnect(false));
     const head = make("div", { class: "head" }, make("h4", {}, name), this.mark, this.note);
-    this.actions = make("div", { class: "row" }, this.reconnectButton, this.rotateButton);
+    this.actions = make("div", { class: "row actions" }, this.reconnectButton, this.rotateButton);
     const details = [this.checkPanel(name), this.historyPanel(name)];
-    const panels = make("div", { class: "panels" }, this.actions, this.told, ...details);
-    this.article = make("article", { class: "card", "aria-label": name }, head, this.facts, panels);
+    const panels = make("div", { class: "panels" }, this.told, ...details);
+    this.article = make("article", { class: "card", "aria-label": name }, head, this.facts, this.actions, panels);
     this.show(connection);
   }
 
@@ -28,11 +28,11 @@ class Card {
     this.connection = connection;
     this.mark.className = `badge ${state.mark}`;
     this.mark.textContent = state.title;
-    this.note.textContent = `${connection.method} · tenant ${connection.credentials.tenantId}${project}${text}`;
+    this.note.textContent = `${METHODS[connection.method] ?? connection.method} · tenant ${connection.credentials.tenantId}${project}${text}`;
     this.facts.replaceChildren(connectionFacts(connection));
     this.rotateButton.hidden = !connection.rotation;
     this.reconnectButton.hidden = connection.method !== "oauth"; // other credentials are submitted, not signed in for
-    this.reconnectButton.className = connection.status.state === "active" ? "quiet" : "";
+    this.reconnectButton.className = connection.status.state === "needs-reconnect" ? "" : "quiet";
     this.actions.hidden = this.rotateButton.hidden && this.reconnectButton.hidden;
   }
 
@@ -56,8 +56,8 @@ class Card {
     await attempt(async () => {
       const body = { connectionId: this.id, allowDifferentAccount: anybody };
       const made = await api("POST", `${KV}/oauth/authorize`, body);
-      const who = anybody ? "any account may sign in" : "the same account signs in";
-      const link = linkShown(`Link to reconnect ${this.connection.name}: ${who}`, made, () => this.reconnected());
+      const whom = anybody ? "Any account may sign in. " : "The same account has to sign in. ";
+      const link = linkShown(`Link to reconnect ${this.connection.name}`, made, () => this.reconnected(), whom);
       const other = make("button", { class: "quiet", type: "button" }, "Allow another account");
       other.addEventListener("click", () => this.reconnect(true));
       this.tell(...link, ...(anybody ? [] : [other]));
@@ -112,10 +112,10 @@ class Card {
     answer.replaceChildren(make("p", { class: "note" }, "Checking …"));
     await attempt(async () => {
       const found = await api("POST", `${KV}/${this.id}/check`, vaultUrl ? { vaultUrl } : {});
-      const mayList = found.canListSecrets === true ? "yes" : found.canListSecrets === false ? "no" : null;
+      const mayList = { true: "Yes", false: "No" }[found.canListSecrets];
       answer.replaceChildren(
         facts([
-          ["Result", badge(found.status, STATES[found.status]?.mark)],
+          ["Result", badge(STATES[found.status]?.title ?? found.status, STATES[found.status]?.mark)],
           ["Checked", moment(found.checkedAt)],
           ["May list secrets", mayList],
           ["Message", found.message],

@@ -1,4 +1,4 @@
-// A connect link: where it leads, until when, and whether somebody has used it. `used` is called once somebody has.
+// A connect link: where it leads, who may use it until when, and whether somebody has, whereupon `used` is called.
 const LINK_STATES = {
   pending: "Nobody has signed in yet.",
   failed: "The last sign-in failed; the link can be opened again.",
@@ -6,7 +6,7 @@ const LINK_STATES = {
   succeeded: "Yes: somebody has signed in.",
 };
 
-function linkShown(title, made, used) {
+function linkShown(title, made, used, whom = "") {
   const id = `link-${made.flowId}`;
   const input = make("input", { id, readonly: "", value: made.connectUrl });
   const copy = make("button", { class: "quiet", type: "button" }, "Copy");
@@ -23,6 +23,6 @@ function linkShown(title, made, used) {
     if (state === "succeeded") await used();
   }, (text) => { answer.textContent = text; }));
   const row = make("div", { class: "row" }, input, copy, look);
-  const until = make("p", { class: "note" }, "Send it as you would send a password. Valid until ", moment(made.expiresAt), ".");
+  const until = make("p", { class: "note" }, `${whom}Send it as you would send a password. Valid until `, moment(made.expiresAt), ".");
   return [make("div", { class: "field" }, make("label", { for: id }, title), row), until, answer];
 }

@@ -8,7 +8,9 @@ const REMEDIES = {
   "needs-reconnect": "Somebody has to sign in again, through a new connect link.",
   degraded: "It is tried again by itself; a check tells how it stands now.",
 };
-const OUTCOMES = { success: "good", failed: "bad", "in-progress": "warn" };
+const OUTCOMES = { success: { title: "Succeeded", mark: "good" }, failed: { title: "Failed", mark: "bad" } };
+const TRIGGERS = { scheduled: "On schedule", manual: "Asked for", enable: "On enabling" };
+const METHODS = { oauth: "OAuth", "client-secret": "Client secret", certificate: "Certificate", federated: "Federated" };
 
 const at = (id) => document.getElementById(id);
 
@@ -64,9 +66,10 @@ function connectionFacts(connection) {
 
 function run(record) {
   const took = record.attempts === 1 ? "1 try" : `${record.attempts} tries`;
-  const head = make("div", { class: "head" }, badge(record.outcome, OUTCOMES[record.outcome]), moment(record.startedAt));
+  const { title, mark } = OUTCOMES[record.outcome] ?? { title: record.outcome };
+  const head = make("div", { class: "head" }, badge(title, mark), moment(record.startedAt));
   const message = record.message ? make("p", {}, record.message) : null;
-  return make("li", {}, head, make("p", { class: "note" }, `${record.trigger}, ${took}`), message);
+  return make("li", {}, head, make("p", { class: "note" }, `${TRIGGERS[record.trigger] ?? record.trigger}, ${took}`), message);
 }
 
 function say(text) {
