@@ -50,6 +50,8 @@ class Browser:
             tenant=link.tenant,
             expires_at=link.expires_at,
             authority=self._settings.authority,
+            reconnect=link.reconnect,
+            same_account=link.reconnect and not link.allow_different_account,
         )
 
     async def press(self, link_secret: str, origin: str | None) -> func.HttpResponse:
@@ -83,7 +85,8 @@ class Browser:
         if arrival.state is FlowState.SUCCEEDED and arrival.connection_id is not None:
             page = pages.done_page(arrival.connection_id)
         else:
-            again = f"{self._settings.public_url}{connect_path(arrival.link_secret)}" if arrival.link_secret else None
+            useless = arrival.link_secret is None or arrival.error == NotFound.code  # its connection is gone
+            again = None if useless else f"{self._settings.public_url}{connect_path(str(arrival.link_secret))}"
             status = STATUS[arrival.error or "BadRequest"]
             page = pages.failure_page(arrival.message, status=status, again=again)
         if cookie is not None:
