@@ -12,6 +12,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.queue_storage import API_VERSION
 from shared.adapters.tables.keys import CONNECTIONS, FLOWS, ROTATIONS, connection
+from shared.adapters.tables.properties import joined
 
 PEEKED = 32
 """The most messages that one look shows."""
@@ -45,7 +46,7 @@ async def connection_row(connection_string: str, org_id: str, connection_id: str
     async with TableServiceClient.from_connection_string(connection_string) as service:
         table = service.get_table_client(CONNECTIONS)
         entity = await table.get_entity(org_id, connection(connection_id))
-        found: dict[str, Any] = json.loads(entity["row"])
+        found: dict[str, Any] = json.loads(joined("row", entity))
         return found
 
 
