@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
@@ -12,7 +11,7 @@ from shared.adapters import app_authority, entra, graph, vault, vault_probe
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
-from shared.adapters.throttling import WatchedTransport, watched
+from shared.adapters.throttling import watched, watched_transport
 from shared.adapters.transport import CountedTransport
 from shared.services.ports import Audience, Clock, EventTopic, Telemetry
 from shared.settings import Settings
@@ -42,11 +41,7 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
     else:
         tables = client.from_account(settings.table_endpoint, identity, telemetry)
     entra_options = {**app_authority.OPTIONS, **trust}
-    entra_transport = (
-        WatchedTransport(telemetry, settings.authority, settings.graph_url, **entra_options)
-        if telemetry
-        else AioHttpTransport(**entra_options)
-    )
+    entra_transport = watched_transport("entra", telemetry, {settings.graph_url: "graph"}, **entra_options)
     apps = app_authority.AzureIdentityAuthority(
         authority=settings.authority,
         scopes={
@@ -83,7 +78,7 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         ),
         "apps": apps,
         "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
-        "probe": vault_probe.AzureVaultProbe(entra_transport),
+        "probe": vault_probe.AzureVaultProbe(watched_transport("customer-vault", telemetry, **entra_options)),
         "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
         "topic": topic,
         "telemetry": telemetry,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -31,18 +32,26 @@ def watched(service: str, telemetry: Telemetry | None) -> dict[str, Any]:
     return {"per_retry_policies": [ThrottleWatch(service, telemetry)]} if telemetry else {}
 
 
-class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
-    """For calls that share a transport: to Entra, to Graph, and to customers' vaults."""
+def watched_transport(
+    service: str, telemetry: Telemetry | None, others: Mapping[str, str] | None = None, **options: Any
+) -> AioHttpTransport:
+    """A transport whose answers are counted under `service`, or another one that `others` names by its address."""
+    if telemetry is None:
+        return AioHttpTransport(**options)
+    return WatchedTransport(service, telemetry, others or {}, **options)
 
-    def __init__(self, telemetry: Telemetry, authority: str, graph_url: str, **options: Any) -> None:
+
+class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
+    """For requests that pass no official client's pipeline of ours."""
+
+    def __init__(self, service: str, telemetry: Telemetry, others: Mapping[str, str], **options: Any) -> None:
         super().__init__(**options)
-        self._telemetry = telemetry
-        self._services = {graph_url: "graph", authority: "entra"}
+        self._service, self._telemetry, self._others = service, telemetry, others
 
     async def send(self, request: Any, **options: Any) -> Any:
         """See `AioHttpTransport`."""
         response = await super().send(request, **options)
         if response.status_code == TOO_MANY:
-            named = (name for url, name in self._services.items() if request.url.startswith(url))
-            self._telemetry.count(Metric.THROTTLED, service=next(named, "customer-vault"))
+            named = (name for url, name in self._others.items() if request.url.startswith(url))
+            self._telemetry.count(Metric.THROTTLED, service=next(named, self._service))
         return response
