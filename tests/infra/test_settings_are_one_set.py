@@ -11,7 +11,14 @@ from shared.settings import Environment, Settings, SettingsError
 from tests.infra.bicep import ROOT, Bicep, module
 
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
-DEVELOPMENT = {"AzureWebJobsStorage", "AUTHORITY_HOST", "LOOPBACK_CA_FILE", "LEASE_SECONDS", "ROTATION_INTERVAL_UNIT"}
+DEVELOPMENT = {
+    "AzureWebJobsStorage",
+    "AUTHORITY_HOST",
+    "LOOPBACK_CA_FILE",
+    "LEASE_SECONDS",
+    "CLOCK_AHEAD_SECONDS",
+    "ROTATION_INTERVAL_UNIT",
+}
 """What only a local stack may set. Anything else that settings.py knows, a deployment sets."""
 
 PLATFORM = {
@@ -91,7 +98,7 @@ def test_a_setting_too_many_would_be_seen(name: str) -> None:
 
 def test_what_is_for_development_only_is_refused_in_production() -> None:
     values = {"AzureWebJobsStorage": "x", "AUTHORITY_HOST": "https://127.0.0.1:1", "LOOPBACK_CA_FILE": "x",
-              "LEASE_SECONDS": "5", "ROTATION_INTERVAL_UNIT": "seconds"}  # fmt: skip
+              "LEASE_SECONDS": "5", "CLOCK_AHEAD_SECONDS": "60", "ROTATION_INTERVAL_UNIT": "seconds"}  # fmt: skip
     assert values.keys() == DEVELOPMENT
     for name, value in values.items():
         with pytest.raises(SettingsError, match=f"{name}: for development only"):
