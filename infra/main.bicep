@@ -72,7 +72,7 @@ param logRetentionDays int = 90
 var tags = { 'azd-env-name': environmentName, product: 'keyvault-connections' }
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 
-resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
   tags: tags

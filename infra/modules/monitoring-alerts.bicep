@@ -33,7 +33,7 @@ var alerts = [
     description: 'The host put a message on a poison queue. What to do: docs/runbook.md#work-was-given-up'
     query: '''
       StorageQueueLogs
-      | where OperationName == "PutMessage" and Uri contains "-poison/" and StatusCode == 201
+      | where OperationName == "PutMessage" and Uri contains "-poison/" and toint(StatusCode) == 201
     '''
   }
   {

@@ -5,7 +5,7 @@ param tags object
 param workspaceId string
 param privateNetwork bool
 
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
   tags: tags
