@@ -15,7 +15,7 @@ import pytest
 from shared.clouds import TOKEN_EXCHANGE_RESOURCES, Cloud
 from shared.domain.caller import Permission
 from shared.settings import CALLBACK_PATH
-from tests.infra.bicep import INFRA, ROOT, Bicep
+from tests.infra.bicep import INFRA, ROOT
 
 SCRIPT = INFRA / "register-apps.sh"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -34,7 +34,7 @@ answers = {
     "endpoints.microsoftGraphResourceId": "https://graph.example/",
     "endpoints.activeDirectory": "https://login.example",
     "name": os.environ.get("CLOUD", "AzureCloud"),
-    "tenantId": "TENANT",
+    "tenantId": os.environ.get("OF_THE_SUBSCRIPTION", "TENANT") if "--subscription" in words else "TENANT",
     "appId": "api-client" if "-api-" in url else "oauth-client",
     "id": "object-id",
 }
@@ -49,8 +49,8 @@ if query:
 Call = list[str]
 
 
-def run(tmp_path: Path, **environment: str) -> tuple[list[Call], str]:
-    """Runs the script against an `az` that notes what it is asked."""
+def run(tmp_path: Path, *, fails: bool = False, **environment: str) -> tuple[list[Call], str]:
+    """Runs the script against an `az` that notes what it is asked: its calls, and what the script said."""
     (tmp_path / "bin").mkdir(exist_ok=True)
     az = tmp_path / "bin" / "az"
     az.write_text(AZ)
@@ -62,8 +62,8 @@ def run(tmp_path: Path, **environment: str) -> tuple[list[Call], str]:
     ran = subprocess.run(  # noqa: S603 -- our own script
         ["/bin/bash", str(SCRIPT)], env=known | fixed | environment, capture_output=True, text=True, check=False
     )
-    assert ran.returncode == 0, ran.stderr
-    return [json.loads(line) for line in calls.read_text().splitlines()], ran.stdout
+    assert (ran.returncode != 0) is fails, ran.stderr
+    return [json.loads(line) for line in calls.read_text().splitlines()], ran.stderr if fails else ran.stdout
 
 
 def written(calls: list[Call]) -> list[tuple[str, dict[str, object]]]:
@@ -87,7 +87,9 @@ def test_the_first_run_makes_both_apps_and_tells_their_ids(tmp_path: Path) -> No
         "applications(uniqueName='keyvault-connections-oauth-test')",
         "servicePrincipals(appId='oauth-client')",
     ]
-    assert changes[0][1]["api"] == {"requestedAccessTokenVersion": 2}
+    (scope,) = json.loads((INFRA / "app-scopes.json").read_text())
+    assert changes[0][1]["api"] == {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [scope]}
+    assert (scope["value"], scope["type"], scope["isEnabled"]) == ("access_as_user", "User", True)
     assert changes[1][1] == {"identifierUris": ["api://api-client"]}
     assert changes[3][1]["requiredResourceAccess"] == [
         {
@@ -155,6 +157,14 @@ def test_a_directory_that_does_not_know_yet_is_asked_again(tmp_path: Path) -> No
     assert len(changes) == 6
 
 
+def test_a_sign_in_to_another_tenant_than_the_subscriptions_is_refused(tmp_path: Path) -> None:
+    calls, _ = run(tmp_path, AZURE_SUBSCRIPTION_ID="s")
+    assert written(calls)
+    calls, said = run(tmp_path, fails=True, AZURE_SUBSCRIPTION_ID="s", OF_THE_SUBSCRIPTION="another-tenant")
+    assert written(calls) == []
+    assert "another-tenant" in said
+
+
 def test_registrations_of_others_are_left_alone(tmp_path: Path) -> None:
     calls, _ = run(tmp_path, REGISTER_APPS="false", API_CLIENT_ID="a", OAUTH_CLIENT_ID="b")
     assert calls == []
@@ -192,13 +202,38 @@ def ignored(path: str) -> bool:
 
 
 def test_the_package_has_what_the_service_needs_and_no_more() -> None:
-    needed = ["function_app.py", "host.json", "requirements.txt", "docs/openapi.json"]
+    needed = ["function_app.py", "host.json", "requirements.txt", "docs/openapi.json", "appsvc.yaml"]
     needed += [
         str(path.relative_to(ROOT)) for place in ("shared", "functions") for path in (ROOT / place).rglob("*.py")
     ]
     assert [path for path in needed if ignored(path)] == []
     left_out = ["local.settings.json", "local/start.py", "tests/conftest.py", "docs/api.md", ".venv/x", ".git/config"]
     assert [path for path in left_out if not ignored(path)] == []
+
+
+def test_the_remote_build_compiles_everything_so_that_file_times_do_not_matter(tmp_path: Path) -> None:
+    command = re.search(r"^post-build: (.*)$", (ROOT / "appsvc.yaml").read_text(), re.MULTILINE)
+    assert command
+    packages = tmp_path / ".python_packages" / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    for source in (tmp_path / "own.py", packages / "installed.py"):
+        source.write_text("answer = 42\n")
+    (packages / "template.py").write_text("not python\n")
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    ran = subprocess.run(  # noqa: S603 -- our own command
+        ["/bin/bash", "-e", "-c", command[1]],
+        cwd=tmp_path,
+        env={"PATH": f"{python.parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for name, place in (("own", tmp_path), ("installed", packages)):
+        (bytecode,) = (place / "__pycache__").glob(f"{name}.*.pyc")
+        assert int.from_bytes(bytecode.read_bytes()[4:8], "little") == 0b01, "by hash, and the hash is not checked"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -222,9 +257,19 @@ def test_the_workflows_test_build_preview_and_then_deploy() -> None:
     assert re.search(r"what-if:\n    needs: test\n", text)
 
 
-def test_the_what_if_gives_parameters_that_exist_and_all_that_are_needed() -> None:
-    parameters = Bicep.read(INFRA / "main.bicep").parameters
-    command = (ROOT / ".github" / "workflows" / "deploy.yml").read_text().partition("what-if --location")[2]
-    given = set(re.findall(r"\b(\w+)=\"\$", command))
-    assert given - parameters.keys() == set()
-    assert {name for name, needed in parameters.items() if needed} - given == set()
+def test_the_what_if_and_the_deployment_get_the_same_parameters_all_of_them() -> None:
+    text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    entries = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    variables = {}
+    for name, entry in entries.items():
+        match = re.fullmatch(r"\$\{([A-Z_]+)(?:=(.*))?\}", entry["value"])
+        assert match
+        variables[name] = (match[1], match[2])
+    given = dict(re.findall(r"\b(\w+)=\"\$([A-Z_]+)\"", text.partition("what-if --location")[2]))
+    assert given == {name: variable for name, (variable, _) in variables.items()}
+    environment = dict(re.findall(r"^  ([A-Z_]+): (.*)$", text, re.MULTILINE))
+    for variable, default in variables.values():
+        if variable == "AZURE_ENV_NAME":
+            continue
+        value = f"vars.{variable} || '{default}'" if default else f"vars.{variable}"
+        assert environment[variable] == f"${{{{ {value} }}}}", "an empty variable would not be the default"

@@ -29,6 +29,8 @@ PLATFORM = {
     "AzureWebJobsStorage__tableServiceUri",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
 }
 """What the functions host and the telemetry read. The service itself does not."""
 
@@ -80,6 +82,12 @@ def sample() -> set[str]:
 def test_a_deployment_sets_all_that_the_service_reads_and_nothing_that_nobody_reads() -> None:
     assert ALIASES - DEVELOPMENT - deployed() == set()
     assert deployed() - ALIASES == (PLATFORM | OPTIONAL) - ALIASES
+
+
+def test_no_log_line_is_lost_to_sampling() -> None:
+    telemetry = objects(module("app"))["telemetrySettings"]
+    assert telemetry["OTEL_TRACES_SAMPLER"] == "microsoft.fixed_percentage"
+    assert telemetry["OTEL_TRACES_SAMPLER_ARG"] == "1.0"
 
 
 def test_a_deployment_sets_nothing_that_is_for_development_or_that_flex_forbids() -> None:
