@@ -175,6 +175,7 @@ module monitoring 'modules/monitoring.bicep' = {
     tags: tags
     insightsName: logs.outputs.insightsName
     workspaceId: logs.outputs.workspaceId
+    clientId: identity.outputs.clientId
     publicUrl: app.outputs.publicUrl
     alertEmail: alertEmail
   }

@@ -4,6 +4,7 @@ param location string
 param tags object
 param insightsName string
 param workspaceId string
+param clientId string
 param publicUrl string
 param alertEmail string
 
@@ -29,6 +30,7 @@ module alerts 'monitoring-alerts.bicep' = {
     tags: tags
     insightsId: insights.id
     workspaceId: workspaceId
+    clientId: clientId
     actionGroupId: operators.id
   }
 }

@@ -30,6 +30,7 @@ resource vaultLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   name: 'to-workspace'
   properties: {
     workspaceId: workspaceId
+    logAnalyticsDestinationType: 'Dedicated' // its own table, whose columns are documented: AZKVAuditLogs
     logs: [
       { categoryGroup: 'allLogs', enabled: true }
     ]

@@ -18,8 +18,8 @@ TABLES = {
     + COMMON,
     "StorageQueueLogs": "TimeGenerated:datetime,OperationName:string,Uri:string,StatusCode:string,StatusText:string,"
     "CallerIpAddress:string",
-    "AzureDiagnostics": "TimeGenerated:datetime,OperationName:string,ResultType:string,CallerIPAddress:string,"
-    "id_s:string,httpStatusCode_d:real,identity_claim_appid_g:string,identity_claim_oid_g:string",
+    "AZKVAuditLogs": "TimeGenerated:datetime,OperationName:string,ResultType:string,ResultSignature:string,"
+    "HttpStatusCode:int,CallerIpAddress:string,Id:string,RequestUri:string,Identity:dynamic,ClientInfo:string",
 }
 """The tables that queries may ask, with the columns that Azure documents. Application Insights' own have these names
 where a query's scope is the component; in the workspace they are called AppMetrics, AppTraces and so on."""

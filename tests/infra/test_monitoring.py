@@ -23,6 +23,7 @@ PROMISED = {
     "credential-expiring": "connection.expiry_warnings",
     "server-errors": "requests",
     "upstream-throttled": "upstream.throttled",
+    "vault-read-by-another": "AZKVAuditLogs",
 }
 """The alerts that must exist, each with what it asks for."""
 
@@ -74,7 +75,8 @@ def test_an_alert_looks_at_least_as_far_back_as_it_is_apart(alert: Alert) -> Non
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["name"]))
 def test_an_alert_asks_where_its_table_is(alert: Alert) -> None:
-    where = "workspaceId" if "StorageQueueLogs" in queries(alert) else "insightsId"
+    of_resources = any(table in queries(alert) for table in ("StorageQueueLogs", "AZKVAuditLogs"))
+    where = "workspaceId" if of_resources else "insightsId"
     assert alert["scope"] == Expression(where)
 
 
@@ -108,6 +110,20 @@ def test_every_heading_of_the_runbook_names_the_alerts_that_lead_to_it() -> None
             if re.sub(r"[^a-z0-9 -]", "", text.partition("\n")[0].lower()).replace(" ", "-") == anchor
         )
         assert f"`{name}`" in section, f"{name} is not named under its heading"
+
+
+def test_the_alert_on_the_vault_knows_who_the_service_is() -> None:
+    (query,) = (queries(alert) for alert in alerts() if alert["name"] == "vault-read-by-another")
+    assert "SERVICE_CLIENT_ID" in query
+    (condition,) = _list(module("monitoring-alerts").resource("rules").at("properties.criteria.allOf"))
+    assert isinstance(condition, dict)
+    assert condition["query"] == Expression("replace(alert.query, 'SERVICE_CLIENT_ID', clientId)")
+    assert module("identity").outputs["clientId"] == "identity.properties.clientId"
+
+
+def _list(found: object) -> list[object]:
+    assert isinstance(found, list)
+    return found
 
 
 def test_every_alert_reaches_the_action_group() -> None:
