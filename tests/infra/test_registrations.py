@@ -1,4 +1,4 @@
-"""The script that makes the app registrations asks for what it should, of the right tenant, and as often as you like."""
+"""The script that makes the app registrations asks for what it should, of the right tenant, however often it runs."""
 
 from __future__ import annotations
 
