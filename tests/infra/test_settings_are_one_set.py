@@ -46,7 +46,7 @@ FORBIDDEN = re.compile(
     r"|AzureWebJobsStorage|WEBSITE_USE_PLACEHOLDER.*|FUNCTIONS_MAX_HTTP_CONCURRENCY"
     r"|PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY|PYTHON_ENABLE_OPENTELEMETRY"
 )
-"""What Flex Consumption refuses, what would put a key into a setting, and what makes the host drop the worker's log lines
+"""What Flex Consumption refuses, what would put a key into a setting, and what makes the host drop the worker's lines
 (it forwards them to Application Insights only while the worker does not say that it sends them itself)."""
 
 GUID = "a0000000-0000-4000-8000-0000000000a1"
