@@ -35,7 +35,7 @@ param returnOrigins string = ''
 param oauthCredential string = 'federated'
 
 @description('Name of the Key Vault secret that holds the OAuth app\'s certificate or secret; not for federated.')
-param oauthCredentialSecret string = ''
+param oauthCredentialSecretName string = ''
 
 @description('Most instances that the app may scale out to.')
 @minValue(40)
@@ -156,7 +156,7 @@ module app 'modules/app.bicep' = {
     apiClientId: apiClientId
     oauthClientId: oauthClientId
     oauthCredential: oauthCredential
-    oauthCredentialSecret: oauthCredentialSecret
+    oauthCredentialSecretName: oauthCredentialSecretName
     allowedTenants: empty(allowedTenants) ? tenant().tenantId : allowedTenants
     publicUrl: publicUrl
     oauthRedirectUris: oauthRedirectUris

@@ -13,7 +13,7 @@ param eventTopicEndpoint string
 param apiClientId string
 param oauthClientId string
 param oauthCredential string
-param oauthCredentialSecret string
+param oauthCredentialSecretName string
 param allowedTenants string
 param publicUrl string
 param oauthRedirectUris string
@@ -98,7 +98,7 @@ var serviceSettings = {
   AZURE_CLIENT_ID: identity.properties.clientId
   OAUTH_CLIENT_ID: oauthClientId
   OAUTH_CREDENTIAL: oauthCredential
-  OAUTH_CREDENTIAL_SECRET: oauthCredentialSecret
+  OAUTH_CREDENTIAL_SECRET: oauthCredentialSecretName
   OAUTH_REDIRECT_URIS: oauthRedirectUris
   RETURN_ORIGINS: returnOrigins
   WORK_SCHEDULE: '0 * * * * *'

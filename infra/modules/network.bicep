@@ -6,14 +6,6 @@ param storageName string
 param vaultName string
 param topicName string
 
-resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageName
-}
-
-resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
-  name: vaultName
-}
-
 // The vault's and the topic's zones have other names in other clouds, which no environment() property tells.
 var vaultZones = {
   AzureCloud: 'privatelink.vaultcore.azure.net'
@@ -29,12 +21,15 @@ var suffix = environment().suffixes.storage
 var storageEndpoints = map(['blob', 'queue', 'table'], kind => {
   kind: kind
   zone: 'privatelink.${kind}.${suffix}'
-  target: account.id
+  type: 'Microsoft.Storage/storageAccounts'
+  name: storageName
 })
-var vaultEndpoints = [{ kind: 'vault', zone: vaultZones[environment().name], target: vault.id }]
+var vaultEndpoints = [
+  { kind: 'vault', zone: vaultZones[environment().name], type: 'Microsoft.KeyVault/vaults', name: vaultName }
+]
 var topicEndpoints = empty(topicName)
   ? []
-  : [{ kind: 'topic', zone: topicZones[environment().name], target: resourceId('Microsoft.EventGrid/topics', topicName) }]
+  : [{ kind: 'topic', zone: topicZones[environment().name], type: 'Microsoft.EventGrid/topics', name: topicName }]
 var endpoints = concat(storageEndpoints, vaultEndpoints, topicEndpoints)
 
 resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
@@ -90,7 +85,7 @@ resource privateEndpoints 'Microsoft.Network/privateEndpoints@2025-01-01' = [for
     privateLinkServiceConnections: [
       {
         name: endpoint.kind
-        properties: { privateLinkServiceId: endpoint.target, groupIds: [endpoint.kind] }
+        properties: { privateLinkServiceId: resourceId(endpoint.type, endpoint.name), groupIds: [endpoint.kind] }
       }
     ]
   }

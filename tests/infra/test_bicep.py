@@ -150,6 +150,39 @@ def test_a_secret_would_be_seen(source: bytes) -> None:
     assert secrets_in(Bicep(source))
 
 
+# What the real linter would say, as far as can be told without it
+
+
+def lint(file: Bicep) -> list[str]:
+    """What `secure-secrets-in-params`, BCP318 and `use-resource-id-functions` find: the errors most easily made."""
+    names = [name for name in file.parameters if re.search("password|pwd|secret|accountkey|acctkey", name, re.I)]
+    found = [name for name in names if not re.search("secret(permissions|version|ur[il]|name)", name, re.I)]
+    conditional = [resource.symbol for resource in [*file.resources, *file.modules] if resource.condition]
+    found += [f"{symbol}." for symbol in conditional if re.search(rf"(?<![/\w]){symbol}\.", file.code)]
+    loops = {text for node in walk(file.root) if node.type == "for_statement" for text in file.bound(node)}
+    for name, of in re.findall(r"\b(\w+Id): (\w+)\.\w+", file.code):
+        if of in loops:
+            found.append(name)
+    return found
+
+
+@every
+def test_the_linter_would_have_nothing_to_say(file: Bicep) -> None:
+    assert lint(file) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (b"param appSecret string\nparam secretName string\n", ["appSecret"]),
+        (b"resource a 'b@1' = if (c) {\n  name: 'a'\n}\nvar d = a.id\n", ["a."]),
+        (b"resource a 'b@1' = [for each in c: {\n  name: each.name\n  targetId: each.target\n}]\n", ["targetId"]),
+    ],
+)
+def test_what_the_linter_would_say_is_seen(source: bytes, found: list[str]) -> None:
+    assert lint(Bicep(source)) == found
+
+
 # The real compiler, where there is one
 
 
