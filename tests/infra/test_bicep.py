@@ -158,7 +158,7 @@ def lint(file: Bicep) -> list[str]:
     names = [name for name in file.parameters if re.search("password|pwd|secret|accountkey|acctkey", name, re.I)]
     found = [name for name in names if not re.search("secret(permissions|version|ur[il]|name)", name, re.I)]
     conditional = [resource.symbol for resource in [*file.resources, *file.modules] if resource.condition]
-    found += [f"{symbol}." for symbol in conditional if re.search(rf"(?<![/\w]){symbol}\.", file.code)]
+    found += [f"{symbol}." for symbol in conditional if re.search(rf"(?<![/\w]){symbol}\.\w", file.code)]
     loops = {text for node in walk(file.root) if node.type == "for_statement" for text in file.bound(node)}
     for name, of in re.findall(r"\b(\w+Id): (\w+)\.\w+", file.code):
         if of in loops:
