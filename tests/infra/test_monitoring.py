@@ -126,6 +126,14 @@ def _list(found: object) -> list[object]:
     return found
 
 
+def test_the_runbook_names_panels_that_the_workbook_has() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    named = re.findall(r"(?:Workbook, |workbook's )\*([^*]+)\*|\*([^*]+)\* in the workbook", runbook)
+    assert len(named) >= 3
+    for before, after in named:
+        assert any(title.startswith(before or after) for title in workbook()), before or after
+
+
 def test_every_alert_reaches_the_action_group() -> None:
     rules = module("monitoring-alerts").resource("rules")
     assert rules.at("properties.actions.actionGroups") == [Expression("actionGroupId")]
