@@ -35,6 +35,8 @@ class Scenario:
     name: str
     prepare: Prepare
     act: Act
+    patience: timedelta = timedelta()
+    """How long nothing is tried before everything must be made good: some things are given up only after days."""
     topic: bool = False
     """Whether other programs are told."""
 
@@ -155,6 +157,14 @@ async def delete_it(world: FakeApplication, connection_id: str) -> None:
     await world.run(LONGEST_RUN + SETTLED)
 
 
+async def delete_it_while_the_app_vanishes(world: FakeApplication, connection_id: str) -> None:
+    await delete(world, connection_id)
+    world.apps.apps.clear()
+    await world.run(LONGEST_RUN + MINUTE)
+    world.clock.advance(8 * DAY)
+    await world.run(SETTLED)
+
+
 async def keep_up(world: FakeApplication, _: str) -> None:
     await upkeep(world)
 
@@ -205,6 +215,7 @@ SCENARIOS = [
     Scenario("change the schedule", a_rotated_app, change_the_schedule),
     Scenario("delete", a_rotation_under_way, delete_it),
     Scenario("delete a grant", an_oauth_connection, delete_it),
+    Scenario("delete, and the app vanishes", a_rotation_under_way, delete_it_while_the_app_vanishes, 8 * DAY),
     Scenario("upkeep", a_rotation_under_way, keep_up),
     Scenario("create by code, telling a topic", nothing, create_by_code, topic=True),
     Scenario("rotate a grant, telling a topic", an_oauth_connection, rotate_now, topic=True),

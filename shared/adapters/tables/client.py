@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 
-from shared.adapters.throttling import watched
+from shared.adapters.throttling import STORAGE_BUSY, watched
 from shared.services.ports import Telemetry
 
 SERVICE = "Table Storage"
@@ -25,9 +25,13 @@ OPTIONS: dict[str, Any] = {
 
 def from_connection_string(connection_string: str, telemetry: Telemetry | None = None) -> TableServiceClient:
     """For the storage emulator."""
-    return TableServiceClient.from_connection_string(connection_string, **OPTIONS, **watched("storage", telemetry))
+    return TableServiceClient.from_connection_string(connection_string, **OPTIONS, **_watched(telemetry))
 
 
 def from_account(endpoint: str, credential: Any, telemetry: Telemetry | None = None) -> TableServiceClient:
     """For Azure, by the function app's identity."""
-    return TableServiceClient(endpoint=endpoint, credential=credential, **OPTIONS, **watched("storage", telemetry))
+    return TableServiceClient(endpoint=endpoint, credential=credential, **OPTIONS, **_watched(telemetry))
+
+
+def _watched(telemetry: Telemetry | None) -> dict[str, Any]:
+    return watched("storage", telemetry, STORAGE_BUSY)
