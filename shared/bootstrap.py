@@ -80,7 +80,7 @@ def application() -> Application:
     logging.getLogger("azure").setLevel(logging.WARNING)  # else the SDKs tell of every request; the worker logs INFO
     settings = Settings.from_environment()
     clock = clock_ahead(settings.clock_ahead)
-    return build(settings, clock=clock, **azure_adapters(settings, clock))
+    return build(settings, **azure_adapters(settings, clock))
 
 
 def build(  # every part by keyword, so that a test replaces what it wants
