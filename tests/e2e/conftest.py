@@ -60,7 +60,8 @@ async def stack(organisations: list[str], tmp_path_factory: pytest.TempPathFacto
     running = Stack(base, state=tmp_path_factory.mktemp("stack"), settings=settings, hidden_seconds=HIDDEN_SECONDS)
     try:
         await running.start_emulators()
-        await _register_redirect_uris(running, f"http://127.0.0.1:{base + 8}", f"https://127.0.0.1:{base + 9}")
+        beside_it = (f"http://127.0.0.1:{base + 8}", f"https://127.0.0.1:{base + 9}", f"http://127.0.0.1:{base + 10}")
+        await _register_redirect_uris(running, *beside_it)
         await running.start_host()
         yield running
     finally:

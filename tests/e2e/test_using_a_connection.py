@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from azure.core.credentials import AccessToken
 from azure.keyvault.secrets.aio import SecretClient
 
 from local.client import KEY_VAULT, Client
+from tests.e2e.apps import App, create_app
 from tests.e2e.browser import Attempt, Link
 from tests.e2e.conftest import Break
 from tests.e2e.world import Customer, Reply, call, create, refusal, token_of
@@ -82,6 +85,65 @@ async def test_a_dead_grant_is_told_with_the_remedy(client: Client) -> None:
     assert (await access_token(client, connection["id"])).status == 424, "not tried again by itself"
     assert (await check(client, connection["id"], {})).json["status"] == "active"
     assert (await access_token(client, connection["id"])).status == 200
+
+
+async def by_user(client: Client, customer: Customer) -> dict[str, Any]:
+    return (await create(client, customer, "by-user")).connection
+
+
+async def by_app(client: Client, customer: Customer) -> dict[str, Any]:
+    app = await App.new(client, customer)
+    await app.add_password(client, "the-apps-own-secret")
+    return (await create_app(client, "client-secret", app.submits(clientSecret="the-apps-own-secret"))).connection
+
+
+Maker = Callable[[Client, Customer], Awaitable[dict[str, Any]]]
+UNAVAILABLE = (503, "ServiceUnavailable")
+
+
+@pytest.mark.parametrize("make", [by_user, by_app])
+@pytest.mark.parametrize(
+    ("fault", "answer", "retry_after"),
+    [
+        ({"status": 429, "headers": {"Retry-After": "17"}}, UNAVAILABLE, "17"),
+        ({"status": 500, "body": "<html>oops</html>"}, UNAVAILABLE, None),
+        ({"status": 503, "body": {"error": "temporarily_unavailable"}}, UNAVAILABLE, None),
+        ({"status": 400, "body": {"error": "temporarily_unavailable", "error_codes": [90033]}}, UNAVAILABLE, None),
+        ({"status": 200, "body": "garbage"}, UNAVAILABLE, None),
+        ({"status": 200, "body": ["a", "list"]}, UNAVAILABLE, None),
+        ({"status": 400, "body": {"error": {"code": "another shape"}}}, UNAVAILABLE, None),
+        ({"delay": 11}, (504, "GatewayTimeout"), None),
+    ],
+    ids=["throttled", "500", "503", "passing-refusal", "garbage", "list", "other-shape", "time-out"],
+)
+async def test_a_fault_of_entra_that_passes_is_told_and_ends_nothing(
+    client: Client,
+    break_entra: Break,
+    *,
+    make: Maker,
+    fault: dict[str, Any],
+    answer: tuple[int, str],
+    retry_after: str | None,
+) -> None:
+    customer = await Customer.new(client)
+    made = await make(client, customer)
+    await break_entra(customer.token_endpoint, **fault)
+    message = refusal(reply := await access_token(client, made["id"]), *answer)
+    assert "Microsoft Entra ID" in message
+    assert reply.headers.get("Retry-After") == retry_after
+    assert (await call(client, "GET", f"{KEY_VAULT}/{made['id']}")).connection["status"] == made["status"]
+    assert (await access_token(client, made["id"])).status == 200
+
+
+async def test_a_fault_of_the_credential_vault_ends_nothing(client: Client, break_vault: Break) -> None:
+    made = await by_user(client, await Customer.new(client))
+    await break_vault(f"GET /secrets/conn-{made['id']}", status=403, times=1)
+    assert (await access_token(client, made["id"])).status == 502, "it refuses us, which is no fault of the connection"
+    await break_vault(f"GET /secrets/conn-{made['id']}", status=500, times=9)
+    assert (await access_token(client, made["id"])).status == 503
+    await client.vault("DELETE", "faults")
+    assert (await call(client, "GET", f"{KEY_VAULT}/{made['id']}")).connection["status"] == made["status"]
+    assert (await access_token(client, made["id"])).status == 200
 
 
 async def test_a_check_tells_what_a_vault_answers(client: Client) -> None:
