@@ -22,8 +22,9 @@ from shared.domain.errors import ConnectionBroken, NotFound, UpstreamError
 from shared.domain.measures import Metric
 from shared.domain.project import Project
 from shared.services.auditing import Auditing
-from shared.services.connections import Connections, not_found
+from shared.services.connections import Connections
 from shared.services.ports import AppToken, Clock, Telemetry
+from shared.services.rows import not_found
 from shared.services.telemetry import NoTelemetry
 from shared.services.using import Using
 
@@ -59,6 +60,12 @@ class _Entry:
         """Whether asking Entra again so soon would be in vain."""
         recent = self.broken_at is not None and now - self.broken_at < REFUSAL_KEPT
         return recent and self.row.refused == self.row.in_use
+
+    def refusal(self) -> ConnectionBroken | NotFound:
+        """Why there is no token; a new one each time, or it would keep the frames of all that it was raised in."""
+        if self.broken is None:
+            return not_found(self.row.id)
+        return ConnectionBroken(self.broken.message, self.broken.details)
 
     def serves(self, now: datetime) -> bool:
         """Whether the token lasts."""
@@ -116,7 +123,7 @@ class Tokens:
             source = "entra"
             entry = await self._together("sign-in", key, self._signed_in)
         if entry.token is None:
-            raise entry.broken or not_found(connection_id)
+            raise entry.refusal()
         await self._tell(entry, caller)
         return source, entry.token
 
@@ -145,7 +152,8 @@ class Tokens:
         entry, now = self._entries.get(key) or await self._read(key), self._clock()
         if entry.serves(now):
             return entry
-        if entry.broken_at is not None:
+        died_before = standing.is_dead(entry.row) and entry.read_at < now
+        if died_before or entry.broken_at is not None:
             entry = await self._read(key)  # it says more since: the judgement, or that somebody mended it
             if entry.refused_lately(now):
                 return entry
