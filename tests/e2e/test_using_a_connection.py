@@ -154,11 +154,58 @@ async def test_a_check_tells_what_a_vault_answers(client: Client) -> None:
     assert "message" not in reply.json
 
 
-async def test_a_check_reaches_no_other_host(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("fault", "can_list", "told"),
+    [
+        ({"status": 403, "body": {"error": {"innererror": {"code": "ForbiddenByRbac"}}}}, False, "Secrets User"),
+        ({"status": 403, "body": {"error": {"innererror": {"code": "ForbiddenByFirewall"}}}}, False, "firewall"),
+        ({"status": 429, "headers": {"Retry-After": "9"}}, None, "9 seconds"),
+        ({"status": 500, "body": "oops"}, None, "status 500"),
+        ({"status": 200, "body": "garbage"}, None, "does not speak as a Key Vault"),
+        ({"delay": 7}, None, "did not answer in time"),
+    ],
+    ids=["role", "firewall", "throttled", "500", "garbage", "silent"],
+)
+async def test_a_vault_that_does_not_list_its_secrets_is_no_fault_of_the_connection(
+    client: Client, break_vault: Break, *, fault: dict[str, Any], can_list: bool | None, told: str
+) -> None:
+    made = await by_user(client, await Customer.new(client))
+    await break_vault(r"GET /secrets\?.*maxresults=1", **fault)
+    found = (await check(client, made["id"], {"vaultUrl": client.stack.settings["VAULT_URL"]})).json
+    assert (found["status"], found.get("canListSecrets")) == ("active", can_list)
+    assert told in found["message"]
+    assert (await call(client, "GET", f"{KEY_VAULT}/{made['id']}")).connection["status"] == made["status"]
+
+
+async def test_a_check_reaches_no_other_host(client: Client, break_vault: Break) -> None:
     customer = await Customer.new(client)
     connection = (await create(client, customer, "careful")).connection
-    for url in ("https://169.254.169.254", client.stack.api, "https://localhost:1", "https://evil.example/x"):
+    vault = client.stack.settings["VAULT_URL"]
+    for url in (
+        client.stack.api,
+        vault.replace("https://", "http://"),
+        f"{vault}/secrets/one",
+        vault.replace("https://", "https://user@"),
+        vault.replace(str(client.stack.ports.vault), str(client.stack.ports.entra)),
+        "https://169.254.169.254",
+        "https://169.254.169.254/metadata/identity/oauth2/token",
+        "https://localhost:1",
+        "https://[::1]",
+        "https://evil.example/x",
+        "https://a-vault.vault.azure.net.evil.example",
+        "https://a-vault.vault.azure.net@evil.example",
+        "https://user@a-vault.vault.azure.net",
+        "https://a-vault.vault.azure.net:8443",
+        "https://xn--vault-a.vault.azure.net",
+        "https://a-vault.vault.azure.cn",
+    ):
         refusal(await check(client, connection["id"], {"vaultUrl": url}), 422, "ValidationFailure")
+    await break_vault(
+        r"GET /secrets\?.*maxresults=1", status=302, headers={"Location": f"{vault}/secrets?redirected=1"}
+    )
+    await break_vault("redirected", status=200, body={"value": []})
+    found = (await check(client, connection["id"], {"vaultUrl": vault})).json
+    assert "canListSecrets" not in found, "a redirect is not followed"
 
 
 async def test_a_dead_connection_is_mended_in_place_through_a_link(client: Client) -> None:
