@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from shared.domain import standing
-from shared.domain.audit import Action, Origin
+from shared.domain.audit import Action, AuditLog, Origin, audited
 from shared.domain.caller import Caller
 from shared.domain.connection import Row
 from shared.domain.errors import ConnectionBroken, NotFound, UpstreamError
@@ -49,8 +49,10 @@ class _Entry:
     token: AppToken | None = None
     broken: ConnectionBroken | None = None
     broken_at: datetime | None = None
+    lines: dict[str, AuditLog] = field(default_factory=dict)
+    """By caller: the audit line about this token. Its answer lost, the same is written again, and leaves one."""
     told: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """By caller: the audit line about this token."""
+    """By caller: the writing of that line."""
 
     def admits(self, caller: Caller) -> bool:
         """Whether the connection exists for that caller."""
@@ -180,22 +182,21 @@ class Tokens:
         """Audit the caller's first use of this token. Unwritten, the next request tries again."""
         told = entry.told.get(caller.object_id)
         if told is None:
-            told = entry.told[caller.object_id] = _task(self._audited(entry.row, caller))
+            told = entry.told[caller.object_id] = _task(self._auditing.record(caller.org_id, self._line(entry, caller)))
         try:
             await asyncio.shield(told)
-        except UpstreamError:
+        except Exception:
             if entry.told.get(caller.object_id) is told:
                 del entry.told[caller.object_id]
             raise
 
-    async def _audited(self, row: Row, caller: Caller) -> None:
-        await self._auditing.record(
-            row.org_id,
-            Action.USE,
-            Origin.of(caller),
-            connection_id=row.id,
-            connection_name=row.connection.name,
-        )
+    def _line(self, entry: _Entry, caller: Caller) -> AuditLog:
+        if caller.object_id not in entry.lines:
+            name = entry.row.connection.name
+            entry.lines[caller.object_id] = audited(
+                Action.USE, Origin.of(caller), self._clock(), connection_id=entry.row.id, connection_name=name
+            )
+        return entry.lines[caller.object_id]
 
 
 def _task(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:

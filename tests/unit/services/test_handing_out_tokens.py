@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.audit import Action
 from shared.domain.connection import Health
-from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamUnavailable
+from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamTimeout, UpstreamUnavailable
 from shared.services.ports import AppToken
 from shared.services.tokens import FRESH, REFUSAL_KEPT
 from tests.fakes.application import FakeApplication
@@ -120,6 +120,16 @@ async def test_each_caller_is_audited_once_for_a_token_before_getting_it(world: 
     for caller in (CALLER, CALLER, OTHER_CALLER):
         await world.app.tokens.token(caller, connection.id)
     assert uses(world) == 2
+
+
+async def test_an_audit_line_whose_answer_was_lost_is_not_doubled(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.faults.after("audit.add", UpstreamTimeout("Table Storage"))
+    with pytest.raises(UpstreamTimeout):
+        await token(world, connection.id)
+    world.clock.advance(SECOND)
+    await token(world, connection.id)
+    assert uses(world) == 1
 
 
 async def test_a_connection_that_the_caller_may_not_see_does_not_exist(world: FakeApplication) -> None:
