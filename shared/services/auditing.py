@@ -35,7 +35,7 @@ class Auditing:
         )
 
     async def record(self, org_id: str, line: AuditLog) -> None:
-        """Write the line of what must not happen without one. Raises `UpstreamError`; the same line can be written again."""
+        """Write the line of what must not happen without one. Raises `UpstreamError`: the same may be written again."""
         await self._trail.add(org_id, [line])
 
     async def note(
