@@ -204,8 +204,8 @@ class Settings(BaseModel):
     )
     clock_ahead_seconds: int = Field(
         default=0,
-        ge=-86_400,
-        le=86_400,
+        ge=-31_536_000,
+        le=31_536_000,
         alias="CLOCK_AHEAD_SECONDS",
         description="how far the process's clock is ahead of the machine's, to see what comes later; development only",
     )

@@ -37,9 +37,9 @@ app.register_functions(connections.blueprint)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests run in two processes; those that share the one stack stay together."""
+    """Tests run in two processes; those that share the one stack stay together, unless they say otherwise."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("stack"))
 
 
@@ -103,7 +103,7 @@ async def killable(stack: Stack, organisations: list[str]) -> AsyncIterator[Clie
     """A host that a test may kill, with storage of its own, and a program that speaks to it."""
     with running_azurite() as storage:
         await create_tables(storage)
-        settings = {"AzureWebJobsStorage": storage, "LEASE_SECONDS": "5"}
+        settings = {"AzureWebJobsStorage": storage, "LEASE_SECONDS": "5", "ROTATION_INTERVAL_UNIT": "days"}
         host = beside(stack, name="killable", offset=10, settings=settings)
         try:
             await host.start_host()
