@@ -72,13 +72,18 @@ async def test_many_callers_of_a_cold_connection_cause_one_call_to_entra(client:
     assert len({reply.json["accessToken"] for reply in replies}) == 1
 
 
-async def test_a_dead_grant_is_told_with_the_remedy(client: Client) -> None:
+@pytest.mark.parametrize(
+    ("refused_with", "remedy"),
+    [(50173, "connect link"), (65001, "accept the permissions"), (50076, "connect link"), (53003, "administrator")],
+    ids=["revoked", "consent withdrawn", "MFA required", "conditional access"],
+)
+async def test_a_dead_grant_is_told_with_the_remedy(client: Client, refused_with: int, remedy: str) -> None:
     customer = await Customer.new(client)
     connection = (await create(client, customer, "dead")).connection
-    await client.entra("POST", "grants", {"user": customer.user, "refusedWith": 50173})
+    await client.entra("POST", "grants", {"user": customer.user, "refusedWith": refused_with})
     message = refusal(reply := await access_token(client, connection["id"]), 424, "FailedDependency")
-    assert "AADSTS50173" in message
-    assert "connect link" in message
+    assert f"AADSTS{refused_with}" in message
+    assert remedy in message
     assert reply.json["details"]["state"] == "needs-reconnect"
     assert (await call(client, "GET", f"{KEY_VAULT}/{connection['id']}")).connection["status"]["reason"] == message
     await client.entra("POST", "grants", {"user": customer.user, "refusedWith": None})

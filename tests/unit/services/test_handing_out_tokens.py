@@ -220,6 +220,26 @@ async def test_a_refusal_of_a_credential_that_was_replaced_meanwhile_judges_noth
     assert row_of(world, connection.id).connection.status == before
 
 
+@pytest.mark.parametrize("late", ["vault.get", "apps.app_token"])
+async def test_an_app_password_that_was_rotated_and_revoked_meanwhile_judges_nothing(
+    world: FakeApplication, late: str
+) -> None:
+    app = register(world, "first")
+    connection = await rotating(world)
+
+    async def rotated() -> None:
+        world.faults.clear()
+        await rotate(world, connection.id)
+        await world.run(12 * MINUTE)
+        assert "first" not in [password.value for password in app.passwords]
+
+    world.faults.before(late, rotated)
+    assert (await token(world, connection.id)).access_token
+    assert world.faults.fired == 1
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert row_of(world, connection.id).refused is None
+
+
 async def test_a_connection_that_was_mended_elsewhere_is_served_before_its_row_is_a_minute_old(
     world: FakeApplication,
 ) -> None:
