@@ -21,7 +21,7 @@ from tests.contract.local.keyvault_harness import serving
 from tests.fakes.faults import Faults
 from tests.fakes.vault_probe import Answering, FakeVaultProbe
 
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 3.0
 ONE_SECRET = {"value": [{"id": "https://a.vault.azure.net/secrets/one", "attributes": {"enabled": True}}]}
 
 
@@ -74,6 +74,10 @@ class Server:
     """Seconds before the answer begins."""
     drip: float = 0
     """Seconds between the bytes of the body."""
+    times: int = 1
+    """How often the body is sent, one after the other."""
+    sent: int = 0
+    """Bytes of bodies that the other side took."""
     asked: list[web.BaseRequest] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -82,9 +86,10 @@ class Server:
         await asyncio.sleep(self.delay)
         response = web.StreamResponse(status=self.status, headers=self.headers)
         await response.prepare(request)
-        for part in [self.body[i : i + 1] for i in range(len(self.body))] if self.drip else [self.body]:
+        for part in [self.body[i : i + 1] for i in range(len(self.body))] if self.drip else [self.body] * self.times:
             await asyncio.sleep(self.drip)
             await response.write(part)
+            self.sent += len(part)
         return response
 
     def app(self) -> web.Application:
