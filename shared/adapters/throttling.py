@@ -12,17 +12,19 @@ from shared.domain.measures import Metric
 from shared.services.ports import Telemetry
 
 TOO_MANY = 429
+STORAGE_BUSY = (TOO_MANY, 503)
+"""Storage answers 503, "Server Busy", where others answer 429."""
 
 
 class ThrottleWatch(SansIOHTTPPolicy[Any, Any]):
     """Sees each try of a client; given as one of its `per_retry_policies`."""
 
-    def __init__(self, service: str, telemetry: Telemetry) -> None:
-        self._service, self._telemetry = service, telemetry
+    def __init__(self, service: str, telemetry: Telemetry, statuses: tuple[int, ...] = (TOO_MANY,)) -> None:
+        self._service, self._telemetry, self._statuses = service, telemetry, statuses
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
         """See `SansIOHTTPPolicy`."""
-        if response.http_response.status_code == TOO_MANY:
+        if response.http_response.status_code in self._statuses:
             self._telemetry.count(Metric.THROTTLED, service=self._service)
 
 

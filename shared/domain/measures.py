@@ -10,6 +10,10 @@ class Metric(StrEnum):
 
     CONNECTIONS = "connections"
     """Gauge, by `state` and `method`: counted by the daily round over all connections."""
+    OLDEST_SUCCESS_AGE = "rotation.oldest_success_age"
+    """Gauge in seconds, by `method`: since the newest success of the self-rotating connection that is worst off."""
+    DUE_NEXT = "due.next"
+    """Gauge, by `within` (day, week, month, later): connections by when they next owe something; by the daily round."""
     TRANSITIONS = "connection.transitions"
     """Counter, by `state` and `method`: a connection came into this state."""
     EXPIRY_WARNINGS = "connection.expiry_warnings"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.adapters.telemetry import NAME, OpenTelemetry
-from shared.adapters.throttling import ThrottleWatch
+from shared.adapters.throttling import STORAGE_BUSY, ThrottleWatch
 from shared.domain.measures import Metric
 from tests.fakes.telemetry import FakeTelemetry, key
 
@@ -66,10 +67,13 @@ def test_a_span_that_fails_shows_the_kind_of_fault_and_never_its_text() -> None:
 
 def test_each_answer_that_says_slow_down_is_counted() -> None:
     telemetry = FakeTelemetry()
-    watch = ThrottleWatch("storage", telemetry)
-    for status in (200, 429, 503, 429):
+    watches = ThrottleWatch("key-vault", telemetry), ThrottleWatch("storage", telemetry, STORAGE_BUSY)
+    for watch, status in product(watches, (200, 429, 500, 503, 429)):
         watch.on_response(cast(Any, None), cast(PipelineResponse[Any, Any], Answer(status)))
-    assert telemetry.counts == {key(Metric.THROTTLED, {"service": "storage"}): 2}
+    assert telemetry.counts == {
+        key(Metric.THROTTLED, {"service": "key-vault"}): 2,
+        key(Metric.THROTTLED, {"service": "storage"}): 3,
+    }
 
 
 def test_without_a_connection_string_and_a_topic_their_libraries_are_not_loaded() -> None:

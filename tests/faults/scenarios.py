@@ -14,7 +14,7 @@ from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.unit.services.apps import register, rotating, secret, update
 from tests.unit.services.links import arrived, departed, linked
-from tests.unit.services.world import CALLER, DAY, MONTHLY, ORG, create, created, delete, rotate, wish
+from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, create, created, delete, rotate, wish
 
 OTHER_APP = "c0000000-0000-4000-8000-0000000000a9"
 
@@ -34,6 +34,8 @@ class Scenario:
     name: str
     prepare: Prepare
     act: Act
+    patience: timedelta = timedelta()
+    """How long nothing is tried before everything must be made good: some things are given up only after days."""
 
 
 async def nothing(world: FakeApplication) -> str:
@@ -148,6 +150,14 @@ async def delete_it(world: FakeApplication, connection_id: str) -> None:
     await world.run(LONGEST_RUN + SETTLED)
 
 
+async def delete_it_while_the_app_vanishes(world: FakeApplication, connection_id: str) -> None:
+    await delete(world, connection_id)
+    world.apps.apps.clear()
+    await world.run(LONGEST_RUN + MINUTE)
+    world.clock.advance(8 * DAY)
+    await world.run(SETTLED)
+
+
 async def keep_up(world: FakeApplication, _: str) -> None:
     await upkeep(world)
 
@@ -176,5 +186,6 @@ SCENARIOS = [
     Scenario("change the schedule", a_rotated_app, change_the_schedule),
     Scenario("delete", a_rotation_under_way, delete_it),
     Scenario("delete a grant", an_oauth_connection, delete_it),
+    Scenario("delete, and the app vanishes", a_rotation_under_way, delete_it_while_the_app_vanishes, 8 * DAY),
     Scenario("upkeep", a_rotation_under_way, keep_up),
 ]

@@ -44,10 +44,11 @@ async def calls_of(scenario: Scenario) -> int:
     return len(world.faults.calls) - before
 
 
-async def recovered(world: FakeApplication) -> None:
+async def recovered(world: FakeApplication, patience: timedelta) -> None:
     """A new process, time, every message once more, and a round of upkeep."""
     world.faults.restart()
     world.restart()
+    world.clock.advance(patience)
     await world.run(RECOVERY)
     for row in invariants.rows(world):
         await world.app.advance(ORG, row.id)
@@ -69,7 +70,7 @@ async def test_whatever_goes_wrong_at_any_call_everything_holds(
         with contextlib.suppress(Crash, ProductError):
             await scenario.act(world, connection_id)
         assert world.faults.fired == 1, "what was planned never happened"
-        await recovered(world)
+        await recovered(world, scenario.patience)
         _at_rest(world, caplog.text)
         found = await upkeep(world)
         rest = (found.advanced, found.hints_restored, found.passwords_removed, found.flows_removed, found.failed)
