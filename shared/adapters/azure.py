@@ -78,7 +78,9 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         ),
         "apps": apps,
         "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
-        "probe": vault_probe.AzureVaultProbe(watched_transport("customer-vault", telemetry, **entra_options)),
+        "probe": vault_probe.AzureVaultProbe(
+            watched_transport("customer-vault", telemetry, **{**vault_probe.OPTIONS, **trust})
+        ),
         "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
         "topic": topic,
         "telemetry": telemetry,

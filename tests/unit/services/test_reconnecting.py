@@ -76,6 +76,23 @@ async def test_another_account_or_tenant_is_refused_and_the_old_grant_stays(
     assert (await signed_in(world, link)).state is FlowState.SUCCEEDED, "the link stays usable"
 
 
+async def test_a_link_for_the_former_account_does_not_push_out_the_one_that_came_meanwhile(
+    world: FakeApplication,
+) -> None:
+    made = await created(world)
+    link, open_to_all = await again(world, made.id), await again(world, made.id, anybody=True)
+
+    async def overtaken() -> None:
+        world.faults.clear()
+        assert (await signed_in(world, open_to_all, BEN)).state is FlowState.SUCCEEDED
+
+    world.faults.before("vault.put", overtaken)
+    assert (await signed_in(world, link, ADA)).state is FlowState.FAILED
+    assert row_of(world, made.id).account_id == BEN.object_id
+    assert readable(world, made.id) == 1
+    assert (await world.app.tokens.token(CALLER, made.id)).access_token
+
+
 @pytest.mark.parametrize("account", [BEN, FAY])
 async def test_another_account_is_taken_when_that_was_asked_for(world: FakeApplication, account: Account) -> None:
     made = await created(world)
