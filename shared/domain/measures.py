@@ -33,4 +33,5 @@ class Metric(StrEnum):
     ACCESS_TOKEN_REFUSED = "access_token.refused"
     """Counter, by `reason` (needs-reconnect, upstream): requests for a token that got none."""
     THROTTLED = "upstream.throttled"
-    """Counter, by `service` (entra, graph, key-vault, storage): answers that told us to slow down."""
+    """Counter, by `service` (entra, graph, key-vault, storage, event-grid, customer-vault): answers that told us to
+    slow down."""

@@ -13,11 +13,10 @@ import pytest
 import pytest_asyncio
 
 from local.client import Client
-from local.entra import seed
 from local.environment import CERTIFICATES
 from local.stack import Stack, create_tables
 from local.visitor import Visitor
-from tests.e2e.stacks import HIDDEN_SECONDS, NEVER, all_free, beside, free_base
+from tests.e2e.stacks import NEVER, beside, hosting, running_product
 from tests.e2e.world import Customer, token_of
 from tests.support.azurite import running_azurite
 
@@ -50,23 +49,11 @@ def organisations() -> list[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(organisations: list[str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The product over http loopback; rotation intervals count seconds and the timer runs each second."""
-    base = free_base()
-    settings = {
-        "ALLOWED_TENANTS": ",".join(organisations),
-        "ROTATION_INTERVAL_UNIT": "seconds",
-        "WORK_SCHEDULE": "* * * * * *",
-    }
-    running = Stack(base, state=tmp_path_factory.mktemp("stack"), settings=settings, hidden_seconds=HIDDEN_SECONDS)
-    try:
-        await running.start_emulators()
-        beside_it = (f"http://127.0.0.1:{base + 8}", f"https://127.0.0.1:{base + 9}", f"http://127.0.0.1:{base + 10}")
-        await _register_redirect_uris(running, *beside_it)
-        await running.start_host()
+    """The product over http loopback; hosts beside it may use the ports that follow its own eight."""
+    state = tmp_path_factory.mktemp("stack")
+    beside_it = ("http://127.0.0.1", 8), ("https://127.0.0.1", 9), ("http://127.0.0.1", 10)
+    async with running_product(state, organisations, *beside_it) as running:
         yield running
-    finally:
-        await running.processes.stop_all()
-    assert all_free(base), "the stack left something that still listens"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -91,11 +78,8 @@ async def quiet_stack(stack: Stack, azurite: str) -> AsyncIterator[Stack]:
 async def https_stack(stack: Stack) -> AsyncIterator[Stack]:
     """The product over https, as browsers meet it in Azure."""
     https = beside(stack, name="https", offset=9, scheme="https", settings={"WORK_SCHEDULE": NEVER})
-    try:
-        await https.start_host()
-        yield https
-    finally:
-        await https.processes.stop_all()
+    async with hosting(https) as started:
+        yield started
 
 
 @pytest.fixture
@@ -165,10 +149,3 @@ async def break_vault(client: Client) -> AsyncIterator[Break]:
 
     yield add
     await client.vault("DELETE", "faults")
-
-
-async def _register_redirect_uris(stack: Stack, *more: str) -> None:
-    """Let the service's own app take answers at all hosts of the test run."""
-    uris = [url + seed.CALLBACK_PATH for url in (stack.api, *more)]
-    async with Client(stack, "") as control:
-        await control.entra("POST", "applications", {"appId": seed.OAUTH_CLIENT_ID, "redirectUris": uris})

@@ -12,6 +12,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.queue_storage import API_VERSION
 from shared.adapters.tables.keys import CONNECTIONS, DUE, FLOWS, ROTATIONS, connection
+from shared.adapters.tables.properties import joined
 from shared.domain.connection import Row
 
 PEEKED = 32
@@ -46,7 +47,7 @@ async def connection_row(connection_string: str, org_id: str, connection_id: str
     async with TableServiceClient.from_connection_string(connection_string) as service:
         table = service.get_table_client(CONNECTIONS)
         entity = await table.get_entity(org_id, connection(connection_id))
-        found: dict[str, Any] = json.loads(entity["row"])
+        found: dict[str, Any] = json.loads(joined("row", entity))
         return found
 
 
@@ -54,7 +55,9 @@ async def rows(connection_string: str) -> list[Row]:
     """The truth about every connection."""
     async with TableServiceClient.from_connection_string(connection_string) as service:
         table = service.get_table_client(CONNECTIONS)
-        return [Row.model_validate_json(entity["row"]) async for entity in table.list_entities() if "row" in entity]
+        return [
+            Row.model_validate_json(joined("row", entity)) async for entity in table.list_entities() if "row" in entity
+        ]
 
 
 async def due_nonces(connection_string: str) -> set[str]:

@@ -9,12 +9,12 @@ import pytest
 from shared.domain.audit import Action
 from shared.domain.connection import LONGEST_RUN, Health
 from shared.domain.errors import BadRequest, NotFound, UpstreamUnavailable
-from shared.services.oauth_flow import Arrival, FlowState, NewLink
+from shared.services.oauth_flow import FlowState
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, BEN, FAY, Account
 from tests.fakes.faults import Crash
 from tests.unit.services.apps import app_connection, register
-from tests.unit.services.links import VISITOR, departed, state_of
+from tests.unit.services.links import VISITOR, again, departed, signed_in, state_of
 from tests.unit.services.world import (
     CALLER,
     MINUTE,
@@ -27,20 +27,6 @@ from tests.unit.services.world import (
     row_of,
     wish,
 )
-
-
-async def again(world: FakeApplication, connection_id: str, *, anybody: bool = False) -> NewLink:
-    return await world.app.oauth.authorize_again(
-        CALLER, connection_id, return_url=None, allow_different_account=anybody
-    )
-
-
-async def signed_in(world: FakeApplication, link: NewLink, account: Account = ADA) -> Arrival:
-    departure = await departed(world, link)
-    answer = world.entra.sign_in(departure.url, account)
-    arrival = await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value}, VISITOR)
-    await world.app.background.idle()
-    return arrival
 
 
 def readable(world: FakeApplication, connection_id: str) -> int:
