@@ -23,7 +23,11 @@ AZURITE = Path("local/node_modules/.bin/azurite")
 
 
 class Stack:
-    """Azurite, the stand-ins and the functions host of one base port; state in `.local/<port>/`."""
+    """Azurite, the stand-ins and the functions host of one base port; state in `.local/<port>/`.
+
+    With `in_memory` Azurite, vault and topic write nothing to disk, which they else do in full again and again: for
+    measurements. What they hold is lost with them, not with the host.
+    """
 
     def __init__(
         self,
@@ -32,12 +36,14 @@ class Stack:
         state: Path | None = None,
         settings: Mapping[str, str] | None = None,
         hidden_seconds: int | None = None,
+        in_memory: bool = False,
     ) -> None:
         self.ports = Ports.from_base(base)
         self.state = state or STATE / str(base)
         self.settings = {**app_settings(self.ports), **(settings or {})}
         self.processes = Processes(self.state / "logs")
         self._hidden_seconds = hidden_seconds
+        self._in_memory = in_memory
 
     @property
     def api(self) -> str:
@@ -71,9 +77,13 @@ class Stack:
         """Everything but the functions host, and the tables that Bicep makes in Azure."""
         ensure_certificate(CERTIFICATES)
         ports, python = self.ports, sys.executable
+
+        def kept(option: str, place: str) -> list[str]:
+            return [] if self._in_memory else [option, str(self.state / place)]
+
         azurite = [
             str(AZURITE), "--silent", "--disableTelemetry", "--skipApiVersionCheck",
-            "--location", str(self.state / "azurite"),
+            *(kept("--location", "azurite") or ["--inMemoryPersistence"]),
             "--blobPort", str(ports.blob), "--queuePort", str(ports.queue), "--tablePort", str(ports.table),
         ]  # fmt: skip
         entra = [
@@ -82,10 +92,9 @@ class Stack:
         ]  # fmt: skip
         vault = [
             python, "-m", "local.keyvault", "--port", str(ports.vault), "--entra-port", str(ports.entra),
-            "--tenant", seed.HOME_TENANT_ID, "--state", str(self.state / "keyvault.json"),
-            "--certificates", str(CERTIFICATES),
+            "--tenant", seed.HOME_TENANT_ID, "--certificates", str(CERTIFICATES), *kept("--state", "keyvault.json"),
         ]  # fmt: skip
-        topic = [python, "-m", "local.topic", "--port", str(ports.topic), "--state", str(self.state / "events.jsonl")]
+        topic = [python, "-m", "local.topic", "--port", str(ports.topic), *kept("--state", "events.jsonl")]
         await self.processes.start("azurite", azurite, port=ports.table)
         await self.processes.start("entra", entra, port=ports.entra)
         await self.processes.start("keyvault", vault, port=ports.vault)
