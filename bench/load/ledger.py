@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Ledger:
         return value
 
 
-def leaks(secrets: dict[str, str], places: dict[str, Iterable[str]]) -> list[str]:
+def leaks(secrets: dict[str, str], places: Mapping[str, Iterable[str]]) -> list[str]:
     """Which secret stands where. Linear in the text, however many secrets there are."""
     found: set[str] = set()
     for place, texts in places.items():

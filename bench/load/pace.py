@@ -17,10 +17,12 @@ FIRST_RATE = 6.0
 STEP = 1.2
 SEARCH_SECONDS = 120.0
 SEARCH_WINDOW_SECONDS = 6.0
-HOLD_WINDOW_SECONDS = 10.0
-BACK_OFF, CREEP = 0.85, 1.04
+HOLD_WINDOW_SECONDS = 5.0
+RESERVE = 0.85
+"""Of the highest rate that was carried for some seconds, the share that is held: rotations come in waves."""
+BACK_OFF, CREEP = 0.75, 1.05
 EASY = 0.6
-"""A window whose p95 is below this share of the limit lets the rate creep up."""
+"""A window whose p95 is below this share of the limit lets the rate creep up again."""
 MOST_WAITING = 500
 
 
@@ -53,7 +55,7 @@ class Pace:
             await asyncio.gather(*under_way)
 
     async def search(self) -> float:
-        """Raise the rate until p95 is over the limit twice in a row; the last rate that was under it."""
+        """Raise the rate until p95 is over the limit twice in a row; the rate to hold, once the backlog is gone."""
         good = self.rate
         over = 0
         until = time.monotonic() + SEARCH_SECONDS
@@ -64,17 +66,21 @@ class Pace:
                 self.rate *= STEP
             else:
                 over += 1
-        self.rate = good
-        return good
+        self.rate = good * RESERVE
+        while (p95 := await self._window(HOLD_WINDOW_SECONDS)) is not None and p95 > P95_SECONDS:
+            self.rate *= BACK_OFF
+        return self.rate
 
     async def steer(self) -> None:
-        """Keep the p95 under the limit until cancelled: down at once, up slowly."""
+        """Keep the p95 under the limit until cancelled: down at once, up slowly, never to what was too much before."""
+        most = self.rate
         while True:
             p95 = await self._window(HOLD_WINDOW_SECONDS)
             if p95 is not None and p95 > P95_SECONDS:
+                most = min(most, self.rate * RESERVE)
                 self.rate *= BACK_OFF
             elif p95 is not None and p95 < EASY * P95_SECONDS:
-                self.rate *= CREEP
+                self.rate = min(self.rate * CREEP, most)
 
     async def _window(self, seconds: float) -> float | None:
         """The p95 of what is asked in the next seconds; None when the host was down, or nothing was asked."""

@@ -36,7 +36,7 @@ def judge(ledger: Ledger, found: Evidence, *, kills: list[datetime]) -> dict[str
         "each due row belongs to a row, and each row has its own": list(_due(found, kills)),
         "nothing is owed": list(_owed(found)),
         "history, audit and events are complete": list(check_records(ledger, found)),
-        "no secret outside Key Vault": leaks(ledger.secrets | vault_secrets(found), dict(found.texts)),
+        "no secret outside Key Vault": leaks(ledger.secrets | vault_secrets(found), found.texts),
         "no message was given up": list(_given_up(found)),
         "every answer could be expected": [f"{why} ({number} times)" for why, number in _often(ledger)],
     }
