@@ -67,7 +67,7 @@ year: setup ## live through a year with 1,000 grants, on a clock of its own (som
 	@YEAR_CONNECTIONS=1000 $(BIN)/python -m pytest tests/unit/services/test_keeping_alive.py -k year $(ARGS)
 
 load: PORT = 7371
-load: setup ## mixed traffic while 1 % of upstream calls fail and the host is killed twice (DURATION=300 seconds, 15 minutes)
+load: setup ## send traffic while upstream calls fail and the host is killed, then check everything (DURATION=300)
 	@exec $(BIN)/python -m bench.load --port '$(PORT)' --seconds '$(DURATION)' --seed '$(SEED)'
 
 openapi: setup ## write docs/openapi.json anew from the code

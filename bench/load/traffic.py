@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from local.client import KEY_VAULT
 from local.environment import CERTIFICATES
 from local.visitor import Visitor
 
+TELL_SECONDS = 30.0
 AGAIN_SECONDS = 5.0
 """After so long a creation without a final answer is asked about again, as `Retry-After` says."""
 
@@ -61,13 +63,18 @@ class Traffic:
             task.add_done_callback(self._asking_again.discard)
 
     async def answered(self, patience: float) -> None:
-        """Wait until each creation has its final answer; what has none then stays open."""
-        if self._asking_again:
-            done, late = await asyncio.wait(set(self._asking_again), timeout=patience)
-            for task in late:
-                task.cancel()
+        """Wait until each creation has its final answer; what has none then stays open.
+
+        A creation whose process died is refused until its reservation has run out.
+        """
+        begun = time.monotonic()
+        while self._asking_again and (spent := time.monotonic() - begun) < patience:
+            print(f"  {spent:4.0f} s  creations without a final answer: {len(self._asking_again)}", flush=True)
+            done, _ = await asyncio.wait(self._asking_again, timeout=TELL_SECONDS)
             for task in done:
                 task.result()
+        for task in self._asking_again:
+            task.cancel()
 
     async def _ask_for(self, wish: Wish, route: str) -> None:
         wish.tries += 1
