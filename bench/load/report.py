@@ -71,7 +71,8 @@ def document(caller: Caller, pace: Pace, figures: dict[str, Any], verdicts: dict
         "connections": {
             "created": sum(wish.made for wish in wishes),
             "refused": sum(wish.refused for wish in wishes),
-            "withoutFinalAnswer": sum(wish.open for wish in wishes),
+            "withoutFinalAnswer": sum(wish.open and wish.key is not None for wish in wishes),
+            "linksNotFinished": sum(wish.open and wish.key is None for wish in wishes),
             "askedAgain": sum(wish.tries > 1 for wish in wishes),
             "deleted": sum(wish.deleted for wish in wishes),
         },

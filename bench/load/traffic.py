@@ -34,14 +34,14 @@ class Traffic:
         self._chance = chance
         self._asking_again: set[asyncio.Task[None]] = set()
         self._mix: dict[Callable[[], Awaitable[None]], int] = {
-            self._use: 30,
-            self._get: 25,
+            self._use: 28,
+            self._get: 24,
             self._list: 10,
             self._patch: 8,
             self.create: 7,
             self._check: 5,
             self._rotate: 5,
-            self._delete: 5,
+            self._delete: 8,
             self._by_name: 3,
             self._link: 2,
         }
