@@ -101,26 +101,25 @@ class Run:
 
     async def _under_load(self) -> float:
         """Search, then hold; the seconds of the latter."""
-        arrivals = asyncio.create_task(self.pace.run())
-        try:
+        async with asyncio.TaskGroup() as group:  # a defect of the traffic's ends the run, loudly
+            group.create_task(self.pace.run())
             print("Searching for the highest rate …", flush=True)
             rate = await self.pace.search()
             self.caller.phase = Phase.HOLD
             print(f"Holding {rate:.1f} arrivals a second for {self._seconds:.0f} s …", flush=True)
             began = time.monotonic()
-            steering = asyncio.create_task(self.pace.steer())
+            steering = group.create_task(self.pace.steer())
             for kill in range(1, KILLS + 1):
                 await asyncio.sleep(max(began + self._seconds * kill / (KILLS + 1) - time.monotonic(), 0))
                 self._kills.append(datetime.now(UTC))
                 self._down.append(await kill_and_restart(self.client, self.caller))
                 print(f"  the host was killed and ready again after {self._down[-1]:.1f} s", flush=True)
             await asyncio.sleep(max(began + self._seconds - time.monotonic(), 0))
+            seconds = time.monotonic() - began
             steering.cancel()
-            return time.monotonic() - began
-        finally:
-            arrivals.cancel()
-            await asyncio.gather(arrivals, return_exceptions=True)
-            self.caller.phase = Phase.AFTER
+            self.pace.stopping = True
+        self.caller.phase = Phase.AFTER
+        return seconds
 
     async def _at_rest(self) -> dict[str, Any]:
         """Wait until nothing is owed; then one round of upkeep, and again."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from bench.load.caller import Caller
 from bench.load.samples import percentile
@@ -29,30 +30,30 @@ MOST_WAITING = 500
 class Pace:
     """Begins one `act` after another, `rate` a second, as independent callers do: none waits for another's answer."""
 
-    def __init__(self, act: Callable[[], Awaitable[None]], caller: Caller, chance: random.Random) -> None:
+    def __init__(self, act: Callable[[], Coroutine[Any, Any, None]], caller: Caller, chance: random.Random) -> None:
         self.rate = FIRST_RATE
         self.not_sent = 0
         """Arrivals that were left out because so many were waiting already."""
         self.windows: list[dict[str, float | int | None]] = []
+        self.stopping = False
         self._act = act
         self._caller = caller
         self._chance = chance
 
     async def run(self) -> None:
-        """Until cancelled; then whoever still waits is waited for."""
+        """Until `stopping` is set; then whoever still waits is waited for."""
         under_way: set[asyncio.Task[None]] = set()
         following = time.monotonic()
-        try:
-            while True:
+        async with asyncio.TaskGroup() as group:
+            while not self.stopping:
                 following += self._chance.expovariate(self.rate)
                 await asyncio.sleep(max(following - time.monotonic(), 0))
                 if len(under_way) >= MOST_WAITING:
                     self.not_sent += 1
                     continue
-                under_way = {task for task in under_way if not _over(task)}
-                under_way.add(asyncio.ensure_future(self._act()))
-        finally:
-            await asyncio.gather(*under_way)
+                task = group.create_task(self._act())
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
 
     async def search(self) -> float:
         """Raise the rate until p95 is over the limit twice in a row; the rate to hold, once the backlog is gone."""
@@ -94,11 +95,3 @@ class Pace:
         self.windows.append({"rate": round(self.rate, 1), "answers": len(taken), "p95": shown})
         print(f"  {self.rate:6.1f}/s  p95 {'host was down' if shown is None else f'{shown:.0f} ms'}", flush=True)
         return p95
-
-
-def _over(task: asyncio.Task[None]) -> bool:
-    """Whether it has ended; raises what it raised."""
-    if not task.done():
-        return False
-    task.result()
-    return True

@@ -32,7 +32,7 @@ class Traffic:
         self._ledger = caller.ledger
         self._world = world
         self._chance = chance
-        self._asking_again: set[asyncio.Task[None]] = set()
+        self._asking_again: list[asyncio.Task[None]] = []
         self._mix: dict[Callable[[], Awaitable[None]], int] = {
             self._use: 28,
             self._get: 24,
@@ -58,9 +58,7 @@ class Traffic:
         self._ledger.wishes.append(wish)
         await self._ask_for(wish, CREATE)
         if wish.open:
-            task = asyncio.create_task(self._ask_again(wish))
-            self._asking_again.add(task)
-            task.add_done_callback(self._asking_again.discard)
+            self._asking_again.append(asyncio.create_task(self._ask_again(wish)))
 
     async def answered(self, patience: float) -> None:
         """Wait until each creation has its final answer; what has none then stays open.
@@ -68,12 +66,14 @@ class Traffic:
         A creation whose process died is refused until its reservation has run out.
         """
         begun = time.monotonic()
-        while self._asking_again and (spent := time.monotonic() - begun) < patience:
-            print(f"  {spent:4.0f} s  creations without a final answer: {len(self._asking_again)}", flush=True)
-            done, _ = await asyncio.wait(self._asking_again, timeout=TELL_SECONDS)
-            for task in done:
-                task.result()
+        while (asking := [task for task in self._asking_again if not task.done()]) and (
+            spent := time.monotonic() - begun
+        ) < patience:
+            print(f"  {spent:4.0f} s  creations without a final answer: {len(asking)}", flush=True)
+            await asyncio.wait(asking, timeout=TELL_SECONDS)
         for task in self._asking_again:
+            if task.done():
+                task.result()
             task.cancel()
 
     async def _ask_for(self, wish: Wish, route: str) -> None:
