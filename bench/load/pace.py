@@ -15,6 +15,7 @@ P95_SECONDS = 0.25
 """The promise: 95 of 100 answers come within this."""
 
 FIRST_RATE = 6.0
+LEAST_RATE = 2.0
 STEP = 1.2
 SEARCH_SECONDS = 120.0
 SEARCH_WINDOW_SECONDS = 6.0
@@ -69,17 +70,16 @@ class Pace:
                 over += 1
         self.rate = good * RESERVE
         while (p95 := await self._window(HOLD_WINDOW_SECONDS)) is not None and p95 > P95_SECONDS:
-            self.rate *= BACK_OFF
+            self.rate = max(self.rate * BACK_OFF, LEAST_RATE)
         return self.rate
 
     async def steer(self) -> None:
-        """Keep the p95 under the limit until cancelled: down at once, up slowly, never to what was too much before."""
+        """Keep the p95 under the limit until cancelled: down at once, up slowly, never above the rate found."""
         most = self.rate
         while True:
             p95 = await self._window(HOLD_WINDOW_SECONDS)
             if p95 is not None and p95 > P95_SECONDS:
-                most = min(most, self.rate * RESERVE)
-                self.rate *= BACK_OFF
+                self.rate = max(self.rate * BACK_OFF, LEAST_RATE)
             elif p95 is not None and p95 < EASY * P95_SECONDS:
                 self.rate = min(self.rate * CREEP, most)
 

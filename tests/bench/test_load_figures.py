@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bench.load import report
+from bench.load.evidence import Evidence
 from bench.load.expectations import unexpected
 from bench.load.ledger import TAIL, Ledger, Wish, leaks
 from bench.load.samples import NO_ANSWER, Gap, Phase, Sample, Samples, percentile
+from bench.load.settling import owed_soon
+from shared.domain.connection import Lifecycle
+from tests.bench.load_world import NOW, untouched
 
 
 def sample(begun: float, seconds: float, status: int = 200, route: str = "GET connection") -> Sample:
@@ -91,3 +97,49 @@ def test_a_secret_is_found_wherever_it_stands_in_a_text() -> None:
     assert leaks(ledger.secrets, places) == ["a token in log"]
     with pytest.raises(ValueError, match="too short"):
         ledger.keep_secret("a word", "x" * (TAIL - 1))
+
+
+def figures(**changes: Any) -> dict[str, Any]:
+    upstream = {"all": {"calls": 1000, "failed": {"refused": 4, "status 503": 6}}}
+    return {"p95": 249.9, "kills": 2, "upstream": upstream} | changes
+
+
+@pytest.mark.parametrize(
+    ("changed", "rotated", "finding"),
+    [
+        (figures(p95=250.1), 1, "p95 was 250.1 ms: the rate held was too high for this machine just now"),
+        (figures(kills=1), 1, "the host was killed 1 times, not 2"),
+        (figures(upstream={"all": {"calls": 1000, "failed": {}}}), 1, "no upstream call failed"),
+        (figures(), 0, "nothing was rotated"),
+    ],
+)
+def test_a_run_without_faults_kills_or_rotations_proves_nothing(
+    changed: dict[str, Any], rotated: int, finding: str
+) -> None:
+    assert report.trial(changed, kills=2, rotations=rotated) == [finding]
+    assert report.trial(figures(), kills=2, rotations=1) == []
+
+
+def test_a_rotation_that_is_told_of_twice_is_counted_once() -> None:
+    told = [
+        {"id": event_id, "type": kind, "data": {"trigger": trigger}}
+        for event_id, kind, trigger in (
+            ("1", "rotation.succeeded", "manual"),
+            ("1", "rotation.succeeded", "manual"),
+            ("2", "rotation.succeeded", "scheduled"),
+            ("3", "rotation.failed", "scheduled"),
+            ("4", "connection.created", None),
+        )
+    ]
+    assert report.rotations(Evidence(events=told)) == {
+        "manual succeeded": 1,
+        "scheduled failed": 1,
+        "scheduled succeeded": 1,
+    }
+
+
+def test_what_is_owed_within_half_an_hour_is_waited_for() -> None:
+    at_rest, *_ = untouched()[1].rows
+    deleting = at_rest.having(lifecycle=Lifecycle.DELETING, deadline=NOW + timedelta(minutes=6))
+    remembered = deleting.having(deadline=NOW + timedelta(hours=24))
+    assert owed_soon([at_rest, deleting, remembered], NOW) == {"purge": 1}
