@@ -19,6 +19,7 @@ LEAST_RATE = 2.0
 STEP = 1.2
 SEARCH_SECONDS = 120.0
 SEARCH_WINDOW_SECONDS = 6.0
+RECOVERY_WINDOWS = 6
 HOLD_WINDOW_SECONDS = 5.0
 RESERVE = 0.85
 """Of the highest rate that was carried for some seconds, the share that is held: rotations come in waves."""
@@ -68,9 +69,12 @@ class Pace:
                 self.rate *= STEP
             else:
                 over += 1
-        self.rate = good * RESERVE
-        while (p95 := await self._window(HOLD_WINDOW_SECONDS)) is not None and p95 > P95_SECONDS:
-            self.rate = max(self.rate * BACK_OFF, LEAST_RATE)
+        self.rate = max(good / 2, LEAST_RATE)
+        for _ in range(RECOVERY_WINDOWS):
+            p95 = await self._window(HOLD_WINDOW_SECONDS)
+            if p95 is None or p95 <= P95_SECONDS:
+                break
+        self.rate = max(good * RESERVE, LEAST_RATE)
         return self.rate
 
     async def steer(self) -> None:
