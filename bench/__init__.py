@@ -1,1 +1,1 @@
-"""Measurements of the whole product on one machine, and what came out of them."""
+"""`make bench`: the product measured against its physical floor, side by side in one run on the local stack."""

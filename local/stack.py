@@ -25,8 +25,7 @@ AZURITE = Path("local/node_modules/.bin/azurite")
 class Stack:
     """Azurite, the stand-ins and the functions host of one base port; state in `.local/<port>/`.
 
-    With `in_memory` Azurite, vault and topic write nothing to disk, which they else do in full again and again: for
-    measurements. What they hold is lost with them, not with the host.
+    With `in_memory`, nothing that is stored outlives its process, and a change costs the same however much is there.
     """
 
     def __init__(
@@ -77,13 +76,9 @@ class Stack:
         """Everything but the functions host, and the tables that Bicep makes in Azure."""
         ensure_certificate(CERTIFICATES)
         ports, python = self.ports, sys.executable
-
-        def kept(option: str, place: str) -> list[str]:
-            return [] if self._in_memory else [option, str(self.state / place)]
-
         azurite = [
             str(AZURITE), "--silent", "--disableTelemetry", "--skipApiVersionCheck",
-            *(kept("--location", "azurite") or ["--inMemoryPersistence"]),
+            *([] if self._in_memory else ["--location", str(self.state / "azurite")]),
             "--blobPort", str(ports.blob), "--queuePort", str(ports.queue), "--tablePort", str(ports.table),
         ]  # fmt: skip
         entra = [
@@ -92,9 +87,14 @@ class Stack:
         ]  # fmt: skip
         vault = [
             python, "-m", "local.keyvault", "--port", str(ports.vault), "--entra-port", str(ports.entra),
-            "--tenant", seed.HOME_TENANT_ID, "--certificates", str(CERTIFICATES), *kept("--state", "keyvault.json"),
+            "--tenant", seed.HOME_TENANT_ID, "--certificates", str(CERTIFICATES),
         ]  # fmt: skip
-        topic = [python, "-m", "local.topic", "--port", str(ports.topic), *kept("--state", "events.jsonl")]
+        if self._in_memory:
+            azurite.append("--inMemoryPersistence")
+            entra.append("--in-memory")
+        else:
+            vault += ["--state", str(self.state / "keyvault.json")]
+        topic = [python, "-m", "local.topic", "--port", str(ports.topic), "--state", str(self.state / "events.jsonl")]
         await self.processes.start("azurite", azurite, port=ports.table)
         await self.processes.start("entra", entra, port=ports.entra)
         await self.processes.start("keyvault", vault, port=ports.vault)

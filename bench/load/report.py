@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +11,9 @@ from bench.load.caller import Caller
 from bench.load.evidence import Evidence
 from bench.load.pace import P95_SECONDS, Pace
 from bench.load.samples import Phase, percentile
+from bench.machine import machine, versions
 
 RESULT = Path("bench/results/load.json")
-PACKAGES = ("azure-functions", "azure-data-tables", "azure-keyvault-secrets", "msal", "aiohttp")
 SHOWN = 10
 """Findings of one promise that are printed; the file has all."""
 
@@ -62,6 +59,7 @@ def document(caller: Caller, pace: Pace, figures: dict[str, Any], verdicts: dict
     wishes = ledger.wishes
     return {
         "machine": machine(),
+        "versions": versions(),
         **figures,
         "requests": {phase.value: samples.by_status(phase) for phase in (Phase.SEARCH, Phase.HOLD)},
         "whileTheHostWasDown": samples.gap_counts(),
@@ -79,16 +77,6 @@ def document(caller: Caller, pace: Pace, figures: dict[str, Any], verdicts: dict
         "tokens": ledger.tokens,
         "rotationsAskedFor": ledger.rotations_asked,
         "verdicts": {promise: findings or "kept" for promise, findings in verdicts.items()},
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Where it was measured."""
-    return {
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "processors": os.cpu_count(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
     }
 
 

@@ -39,18 +39,18 @@ class Upstream:
         for number, plane in enumerate(self._planes.values()):
             for kind, fault in enumerate(KINDS):
                 chance = {"share": SHARE / len(KINDS), "seed": seed + 10 * number + kind}
-                await self._client.control("POST", f"{plane}/_control/faults", {"match": "", **fault, **chance})
+                await self._client.json("POST", f"{plane}/_control/faults", {"match": "", **fault, **chance})
 
     async def behave(self) -> None:
         """No call fails from now on."""
         for plane in self._planes.values():
-            await self._client.control("DELETE", f"{plane}/_control/faults")
+            await self._client.json("DELETE", f"{plane}/_control/faults")
 
     async def counts(self) -> dict[str, dict[str, Any]]:
         """Calls, and those that failed by kind, of each stand-in; and of all."""
         found = {}
         for name, plane in self._planes.items():
-            counted = await self._client.control("GET", f"{plane}/_control/faults")
+            counted = await self._client.json("GET", f"{plane}/_control/faults")
             found[name] = {"calls": counted["requests"], "failed": counted["met"]}
         total: Counter[str] = Counter()
         for each in found.values():
