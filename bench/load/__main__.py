@@ -94,7 +94,6 @@ class Run:
             )
         figures["rotations"] = report.rotations(found)
         verdicts = judge(self.caller.ledger, found, kills=self._kills)
-        figures["p95"] = figures["hold"]["p95"]
         runs = sum(figures["rotations"].values())
         verdicts["the run was a trial"] = report.trial(figures, kills=KILLS, rotations=runs)
         return report.document(self.caller, self.pace, figures, verdicts)

@@ -35,8 +35,8 @@ def held(caller: Caller, seconds: float) -> dict[str, Any]:
 def trial(figures: dict[str, Any], *, kills: int, rotations: int) -> list[str]:
     """What would make the run prove nothing."""
     found = []
-    if figures["p95"] > P95_SECONDS * 1000:
-        found.append(f"p95 was {figures['p95']} ms: the rate held was too high for this machine just now")
+    if (p95 := figures["hold"]["p95"]) > P95_SECONDS * 1000:
+        found.append(f"p95 was {p95} ms: the rate held was too high for this machine just now")
     if figures["kills"] != kills:
         found.append(f"the host was killed {figures['kills']} times, not {kills}")
     if not sum(figures["upstream"]["all"]["failed"].values()):

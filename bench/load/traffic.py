@@ -94,7 +94,7 @@ class Traffic:
         await self._caller.ask("GET connections", "GET", f"{KEY_VAULT}?limit=50")
 
     async def _get(self) -> None:
-        await self._about("GET connection", "GET")
+        await self._about(self._some(), "GET connection", "GET")
 
     async def _by_name(self) -> None:
         if (wish := self._some()) is None:
@@ -103,24 +103,24 @@ class Traffic:
         await self._caller.ask("GET connection-name", "GET", path, wish=wish)
 
     async def _use(self) -> None:
-        status, body = await self._about("POST access-token", "POST", "/access-token")
+        status, body = await self._about(self._some(), "POST access-token", "POST", "/access-token")
         if status == 200:
             self._ledger.tokens += 1
             self._ledger.keep_secret("an access token", body["accessToken"])
 
     async def _check(self) -> None:
-        await self._about("POST check", "POST", "/check", {})
+        await self._about(self._some(), "POST check", "POST", "/check", {})
 
     async def _patch(self) -> None:
         changes: dict[str, object] = {"description": f"seen by {self._chance.randrange(10**6)} people"}
         wish = self._some()
         if wish is not None and wish.rotates and self._chance.random() < 0.3:
             changes |= self._world.rotation()
-        await self._about("PATCH connection", "PATCH", "", changes, wish=wish)
+        await self._about(wish, "PATCH connection", "PATCH", "", changes)
 
     async def _rotate(self) -> None:
         wish = self._some(lambda each: each.rotates)
-        status, _ = await self._about("POST rotate-credentials", "POST", "/rotate-credentials", wish=wish)
+        status, _ = await self._about(wish, "POST rotate-credentials", "POST", "/rotate-credentials")
         self._ledger.rotations_asked += status == 200
 
     async def _delete(self) -> None:
@@ -128,7 +128,7 @@ class Traffic:
         if wish is None:
             return
         wish.deletions += 1
-        status, _ = await self._about("DELETE connection", "DELETE", wish=wish)
+        status, _ = await self._about(wish, "DELETE connection", "DELETE")
         wish.deleted = status == 200
 
     async def _link(self) -> None:
@@ -152,9 +152,8 @@ class Traffic:
         return self._chance.choice(usable) if usable else None
 
     async def _about(
-        self, route: str, method: str, path: str = "", body: Any = None, *, wish: Wish | None = None
+        self, wish: Wish | None, route: str, method: str, path: str = "", body: Any = None
     ) -> tuple[int, Any]:
-        wish = wish or self._some()
-        if wish is None:
+        if wish is None:  # there is none yet that fits
             return NO_ANSWER, None
         return await self._caller.ask(route, method, f"{KEY_VAULT}/{wish.id}{path}", body, wish=wish)

@@ -101,13 +101,13 @@ def test_a_secret_is_found_wherever_it_stands_in_a_text() -> None:
 
 def figures(**changes: Any) -> dict[str, Any]:
     upstream = {"all": {"calls": 1000, "failed": {"refused": 4, "status 503": 6}}}
-    return {"p95": 249.9, "kills": 2, "upstream": upstream} | changes
+    return {"hold": {"p95": 249.9}, "kills": 2, "upstream": upstream} | changes
 
 
 @pytest.mark.parametrize(
     ("changed", "rotated", "finding"),
     [
-        (figures(p95=250.1), 1, "p95 was 250.1 ms: the rate held was too high for this machine just now"),
+        (figures(hold={"p95": 250.1}), 1, "p95 was 250.1 ms: the rate held was too high for this machine just now"),
         (figures(kills=1), 1, "the host was killed 1 times, not 2"),
         (figures(upstream={"all": {"calls": 1000, "failed": {}}}), 1, "no upstream call failed"),
         (figures(), 0, "nothing was rotated"),
