@@ -59,16 +59,17 @@ class Pace:
 
     async def search(self) -> float:
         """Raise the rate until p95 is over the limit twice in a row; the rate to hold, once the backlog is gone."""
-        good = self.rate
-        over = 0
+        good, over = 0.0, 0
         until = time.monotonic() + SEARCH_SECONDS
         while time.monotonic() < until and over < 2:
             p95 = await self._window(SEARCH_WINDOW_SECONDS)
             if p95 is None or p95 <= P95_SECONDS:
                 good, over = self.rate, 0
                 self.rate *= STEP
-            else:
+            elif good:
                 over += 1
+            else:  # too much from the first; down until something is carried
+                self.rate = max(self.rate / 2, LEAST_RATE)
         self.rate = max(good / 2, LEAST_RATE)
         for _ in range(RECOVERY_WINDOWS):
             p95 = await self._window(HOLD_WINDOW_SECONDS)
