@@ -95,7 +95,9 @@ class Run:
         figures["rotations"] = report.rotations(found)
         verdicts = judge(self.caller.ledger, found, kills=self._kills)
         runs = sum(figures["rotations"].values())
-        verdicts["the run was a trial"] = report.trial(figures, kills=KILLS, rotations=runs)
+        verdicts["it was a fair trial: p95 kept, calls failed, the host killed, credentials rotated"] = report.trial(
+            figures, kills=KILLS, rotations=runs
+        )
         return report.document(self.caller, self.pace, figures, verdicts)
 
     async def _under_load(self) -> float:
