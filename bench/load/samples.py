@@ -70,6 +70,11 @@ class Samples:
                 found.append(sample)
         return found
 
+    @property
+    def under_way_at_a_kill(self) -> int:
+        """How many requests the host's deaths met."""
+        return sum(sample.begun < gap.killed <= sample.ended for gap in self.gaps for sample in self.taken)
+
     def by_status(self, phase: Phase) -> dict[str, dict[str, int]]:
         """Route to status to number, outside the gaps."""
         counts: dict[str, Counter[str]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from bench.load.evidence import Evidence, Shown
 from bench.load.ledger import Ledger, Wish, leaks
@@ -17,14 +17,15 @@ from shared.domain.passwords import PRODUCT
 AT_REST = 2
 """Managed passwords that an app may have (I3)."""
 
-AROUND_A_KILL = timedelta(seconds=30)
-"""A process that dies between two writes leaves a due row that no row names."""
-
 GONE = Shown(404)
 
 
-def judge(ledger: Ledger, found: Evidence, *, kills: list[datetime]) -> dict[str, list[str]]:
-    """What was found against each promise; an empty list is a promise kept."""
+def judge(ledger: Ledger, found: Evidence, *, cut_short: int) -> dict[str, list[str]]:
+    """What was found against each promise; an empty list is a promise kept.
+
+    `cut_short` is how many things were under way when the host was killed: each may have died between two writes, and
+    have left a due row that no row names.
+    """
     return {
         "what was created is there and hands out a token": list(_created(ledger, found)),
         "what was deleted is gone": list(_deleted(ledger, found)),
@@ -33,7 +34,7 @@ def judge(ledger: Ledger, found: Evidence, *, kills: list[datetime]) -> dict[str
         "each name is free or belongs to the connection that has it": list(_names(ledger, found)),
         "at most two managed passwords an app, each known": list(_passwords(found)),
         "Key Vault holds what rows name, and nothing else can be read": list(_vault(found)),
-        "each due row belongs to a row, and each row has its own": list(_due(found, kills)),
+        "each due row belongs to a row, and each row has its own": list(_due(found, cut_short)),
         "nothing is owed": list(_owed(found)),
         "history, audit and events are complete": list(check_records(ledger, found)),
         "no secret outside Key Vault": leaks(ledger.secrets | vault_secrets(found), found.texts),
@@ -151,14 +152,18 @@ def _versions(row: Row) -> set[str]:
     return {row.active_version or "", *(key.version for key in keys if key is not None)}
 
 
-def _due(found: Evidence, kills: list[datetime]) -> Iterator[str]:
+def _due(found: Evidence, cut_short: int) -> Iterator[str]:
     there = {(due.connection_id, due.nonce) for due in found.due}
     needed = {(row.id, row.due.nonce) for row in found.rows if row.due is not None}
     yield from (f"the due row of {connection_id} is missing" for connection_id, _ in sorted(needed - there))
-    for due in found.due:
-        explained = any(abs(due.written_at - kill) < AROUND_A_KILL for kill in kills)
-        if (due.connection_id, due.nonce) not in needed and not explained:
-            yield f"no row names the due row of {due.connection_id} at {due.at}, written at {due.written_at}"
+    unnamed = [due for due in found.due if (due.connection_id, due.nonce) not in needed]
+    yield from (
+        f"no row names the due row of {due.connection_id} at {due.at}, and the timer left it there"
+        for due in unnamed
+        if due.at < datetime.now(UTC)
+    )
+    if len(unnamed) > cut_short:
+        yield f"no row names {len(unnamed)} due rows, and no more than {cut_short} things were cut short"
 
 
 def _owed(found: Evidence) -> Iterator[str]:

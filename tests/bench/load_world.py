@@ -14,8 +14,6 @@ from shared.domain.passwords import AppKey, Passwords, display_name
 from shared.domain.schedule import RotateAt
 
 NOW = datetime.now(UTC)
-KILL = NOW - timedelta(minutes=5)
-KILLS = [KILL]
 NEXT_WEEK = DueHint(at=NOW + timedelta(days=7), nonce="0123456789ab")
 ROTATED = "2026-01-10T10:00:00.000Z"
 TOKEN, SUBMITTED = "a-token-that-was-handed-out", "a-secret-that-was-submitted"
@@ -54,7 +52,7 @@ def untouched() -> tuple[Ledger, Evidence]:
             for each in rows
             for key in (f"n!{each.connection.name}!", f"p!!{each.connection.name}")
         ],
-        due=[DueRow(each.id, NEXT_WEEK.nonce, NEXT_WEEK.at, KILL - timedelta(minutes=9)) for each in rows],
+        due=[DueRow(each.id, NEXT_WEEK.nonce, NEXT_WEEK.at) for each in rows],
         queues={"work": 0, "work-poison": 0},
         secrets={
             "conn-by-code": secret(

@@ -39,6 +39,7 @@ def test_what_met_the_host_while_it_was_down_is_counted_apart() -> None:
         sample(12.5, 0.1, NO_ANSWER),  # cut for another reason
         sample(13, 0.2, 503),
     ]
+    assert samples.under_way_at_a_kill == 1
     assert samples.gap_counts() == {"200": 1, "no answer": 2}
     assert samples.by_status(Phase.HOLD) == {"GET connection": {"200": 1, "503": 1, "no answer": 1}}
     assert samples.times(Phase.HOLD)["all"] == {"count": 2, "p50": 200.0, "p95": 1000.0, "p99": 1000.0}

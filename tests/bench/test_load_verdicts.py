@@ -17,8 +17,6 @@ from shared.domain.passwords import display_name
 from tests.bench.load_world import (
     CODE,
     DELETED,
-    KILL,
-    KILLS,
     NOW,
     ROTATED,
     RUN,
@@ -34,12 +32,15 @@ from tests.bench.load_world import (
 
 Harm = Callable[[Ledger, Evidence], object]
 
+CUT_SHORT = 3
+"""Things under way when the host was killed."""
+
 
 def broken(harm: Harm) -> dict[str, list[str]]:
     """The promises that are broken after `harm`, with what was found."""
     ledger, found = untouched()
     harm(ledger, found)
-    return {promise: findings for promise, findings in judge(ledger, found, kills=KILLS).items() if findings}
+    return {promise: findings for promise, findings in judge(ledger, found, cut_short=CUT_SHORT).items() if findings}
 
 
 def shows(name: str, **changes: Any) -> Harm:
@@ -122,9 +123,9 @@ def lose_a_due_row(_: Ledger, found: Evidence) -> None:
     del found.due[0]
 
 
-def due_row_of(connection_id: str, *, minutes_after_kill: float) -> Harm:
+def due_rows(number: int, *, hours: int) -> Harm:
     def harm(_: Ledger, found: Evidence) -> None:
-        found.due.append(DueRow(connection_id, "ffff", NOW, KILL + timedelta(minutes=minutes_after_kill)))
+        found.due += [DueRow(DELETED, f"ffff{each}", NOW + timedelta(hours=hours)) for each in range(number)]
 
     return harm
 
@@ -183,7 +184,7 @@ OWED = "nothing is owed"
 RECORDS = "history, audit and events are complete"
 SECRETS = "no secret outside Key Vault"
 
-UNNAMED = f"no row names the due row of {CODE} at {NOW}, written at {KILL + timedelta(minutes=1)}"
+UNNAMED = f"no row names the due row of {DELETED} at {NOW - timedelta(hours=1)}, and the timer left it there"
 DISAGREE = f"by-secret ({SECRET}): the history has 1 rotations, the audit log 0, the topic 1"
 
 
@@ -212,7 +213,8 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (disable_the_version_in_use, VAULT, "secret conn-by-code: the version in use cannot be read"),
         (lose_a_secret, VAULT, f"connection {CODE} has no secret"),
         (lose_a_due_row, DUE, f"the due row of {CODE} is missing"),
-        (due_row_of(CODE, minutes_after_kill=1), DUE, UNNAMED),
+        (due_rows(1, hours=-1), DUE, UNNAMED),
+        (due_rows(4, hours=24), DUE, "no row names 4 due rows, and no more than 3 things were cut short"),
         (change_row(0, superseded=("v1",)), OWED, "settle: 1 rows"),
         (leave_a_message, OWED, "queue work: 1 messages"),
         (forget_line, RECORDS, f"by-code ({CODE}): 0 audit lines of its create"),
@@ -233,7 +235,7 @@ def test_each_harm_breaks_its_promise(harm: Harm, promise: str, finding: str) ->
 
 
 def test_what_a_dying_process_leaves_for_the_timer_is_no_harm() -> None:
-    assert broken(due_row_of(DELETED, minutes_after_kill=-0.2)) == {}
+    assert broken(due_rows(CUT_SHORT, hours=24)) == {}
 
 
 def test_a_creation_without_answer_may_have_happened_or_not() -> None:
