@@ -1,7 +1,8 @@
 """Faults on demand: how a test makes a stand-in fail the way the real service does.
 
-`POST /_control/faults` queues one fault; the requests it matches meet it, oldest fault first. `DELETE` clears all.
-`GET` counts the requests that came, and those that met a fault.
+`POST /_control/faults` queues one fault; the requests it matches meet it, oldest fault first. `GET` tells how many are
+still waited for, and how many requests are held at this moment. `DELETE` clears all and lets what is held go on.
+`GET /_control/faults/counts` tells how many requests came, and how many of them met a fault.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -36,6 +37,9 @@ class Fault(BaseModel):
     status: int | None = Field(default=None, description="answer with this status instead of acting")
     body: Any = Field(default=None, description="JSON body of that answer; a string is sent as it is")
     headers: dict[str, str] = Field(default_factory=dict, description="for example Retry-After")
+    hold: Literal["before", "after"] | None = Field(
+        default=None, description="wait until the faults are cleared: before anything else happens, or before answering"
+    )
     lose_answer: bool = Field(default=False, description="act, then cut the connection before answering")
     refuse: bool = Field(default=False, description="cut the connection without acting")
 
@@ -54,7 +58,9 @@ class Fault(BaseModel):
             return "refused"
         if self.status is not None:
             return f"status {self.status}"
-        return "answer lost" if self.lose_answer else "delayed"
+        if self.lose_answer:
+            return "answer lost"
+        return "held" if self.hold else "delayed"
 
 
 class Faults:
@@ -62,6 +68,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._queue: list[tuple[Fault, random.Random]] = []
+        self._held = 0
+        self._cleared = asyncio.Event()
         self.requests = 0
         """How many came, the control plane's own left out."""
         self.met: Counter[str] = Counter()
@@ -72,8 +80,17 @@ class Faults:
         self._queue.append((fault.model_copy(), random.Random(fault.seed)))  # noqa: S311 -- chance, no secret
 
     def clear(self) -> None:
-        """Behave again."""
+        """Behave again, and let what is held go on."""
         self._queue.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def _wait(self) -> None:
+        self._held += 1
+        try:
+            await self._cleared.wait()
+        finally:
+            self._held -= 1
 
     def _take(self, request: web.Request) -> Fault | None:
         line = f"{request.method} {request.path_qs}"
@@ -102,6 +119,9 @@ class Faults:
         if fault is None:
             return await handler(request)
         self.met[fault.kind] += 1
+        if fault.hold == "before":
+            await request.read()  # it has arrived, and outlives its sender
+            await self._wait()
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.refuse:
@@ -111,19 +131,26 @@ class Faults:
                 return web.Response(status=fault.status, text=fault.body, headers=fault.headers)
             return web.json_response(fault.body or {}, status=fault.status, headers=fault.headers)
         answer = await handler(request)
+        if fault.hold == "after":
+            await self._wait()
         return _cut(request) if fault.lose_answer else answer
 
     def routes(self) -> list[web.RouteDef]:
         """The control plane."""
         return [
             web.post("/_control/faults", self._add),
+            web.get("/_control/faults", self._state),
+            web.get("/_control/faults/counts", self._counts),
             web.delete("/_control/faults", self._clear),
-            web.get("/_control/faults", self._counts),
         ]
 
     async def _add(self, request: web.Request) -> web.Response:
         self.add(Fault.model_validate(await request.json()))
         return web.json_response({}, status=201)
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        waiting = sum(fault.times for fault, _ in self._queue if fault.share is None)
+        return web.json_response({"waiting": waiting, "held": self._held})
 
     async def _counts(self, _request: web.Request) -> web.Response:
         return web.json_response({"requests": self.requests, "met": self.met})

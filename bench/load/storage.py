@@ -13,6 +13,7 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.host.queue_storage import API_VERSION, POISON_SUFFIX
+from shared.adapters.tables import properties
 from shared.adapters.tables.keys import CONNECTIONS, DUE
 from shared.domain.connection import Row
 
@@ -46,7 +47,7 @@ class Storage:
     async def rows(self) -> list[Row]:
         """The truth about every connection."""
         found = self._entities(CONNECTIONS, "RowKey ge 'c!' and RowKey lt 'c\"'")
-        return [Row.model_validate_json(entity["row"]) async for entity in found]
+        return [Row.model_validate_json(properties.joined("row", entity)) async for entity in found]
 
     async def names(self) -> list[NameRow]:
         """Every taken name, in both of its rows."""

@@ -50,7 +50,7 @@ class Upstream:
         """Calls, and those that failed by kind, of each stand-in; and of all."""
         found = {}
         for name, plane in self._planes.items():
-            counted = await self._client.json("GET", f"{plane}/_control/faults")
+            counted = await self._client.json("GET", f"{plane}/_control/faults/counts")
             found[name] = {"calls": counted["requests"], "failed": counted["met"]}
         total: Counter[str] = Counter()
         for each in found.values():

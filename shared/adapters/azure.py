@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 
@@ -12,7 +11,7 @@ from shared.adapters import app_authority, entra, graph, vault, vault_probe
 from shared.adapters.app_credential import app_credential
 from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
-from shared.adapters.throttling import ThrottleWatch, WatchedTransport
+from shared.adapters.throttling import watched, watched_transport
 from shared.adapters.transport import CountedTransport
 from shared.services.ports import Audience, Clock, EventTopic, Telemetry
 from shared.settings import Settings
@@ -24,7 +23,7 @@ def telemetry_for(settings: Settings) -> Telemetry | None:
         return None
     from shared.adapters.telemetry import to_application_insights  # noqa: PLC0415 -- heavy, and often not wanted
 
-    return to_application_insights(settings.insights)
+    return to_application_insights(settings.insights, settings.identity_client_id)
 
 
 def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
@@ -34,20 +33,15 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
     if settings.ca_file:  # the local stand-in's certificate, and an address outside the vault's own domain
         trust = {"connection_verify": settings.ca_file, "verify_challenge_resource": False}
     telemetry = telemetry_for(settings)
-    watched: dict[str, Any] = {"per_retry_policies": [ThrottleWatch("key-vault", telemetry)]} if telemetry else {}
-    options = {**vault.OPTIONS, **trust}
-    transport = CountedTransport(**options)
-    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options, **watched))
+    options = {**vault.OPTIONS, **trust, **watched("key-vault", telemetry)}
+    transport = CountedTransport(**vault.OPTIONS, **trust)
+    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options))
     if settings.storage_connection_string:
         tables = client.from_connection_string(settings.storage_connection_string, telemetry)
     else:
         tables = client.from_account(settings.table_endpoint, identity, telemetry)
     entra_options = {**app_authority.OPTIONS, **trust}
-    entra_transport = (
-        WatchedTransport(telemetry, settings.graph_url, **entra_options)
-        if telemetry
-        else AioHttpTransport(**entra_options)
-    )
+    entra_transport = watched_transport("entra", telemetry, {settings.graph_url: "graph"}, **entra_options)
     apps = app_authority.AzureIdentityAuthority(
         authority=settings.authority,
         scopes={
@@ -62,7 +56,7 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
     if settings.event_topic:
         from shared.adapters.event_grid import AzureEventTopic  # noqa: PLC0415 -- costs nothing where there is none
 
-        topic = AzureEventTopic(settings.event_topic, identity)
+        topic = AzureEventTopic(settings.event_topic, identity, telemetry=telemetry)
     main = connections.AzureConnectionTable(tables.get_table_client(keys.CONNECTIONS))
     return {
         "clock": clock,
@@ -84,7 +78,9 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         ),
         "apps": apps,
         "graph": graph.AzureGraph(url=settings.graph_url, authority=apps, transport=entra_transport),
-        "probe": vault_probe.AzureVaultProbe(entra_transport),
+        "probe": vault_probe.AzureVaultProbe(
+            watched_transport("customer-vault", telemetry, **{**vault_probe.OPTIONS, **trust})
+        ),
         "claims": claims.AzureClaimTable(tables.get_table_client(keys.CLAIMS)),
         "topic": topic,
         "telemetry": telemetry,

@@ -54,8 +54,8 @@ class FakeDueTable:
     async def due(self, now: datetime, *, limit: int) -> AsyncIterator[DueRow]:
         """See `DueTable`."""
         async with self._faults.call("due.due"):
-            found = [row for _, (row, readable_from) in sorted(self._rows.items()) if readable_from <= now]
-        for row in found[:limit]:
+            found = [(key, row) for key, (row, readable_from) in self._rows.items() if readable_from <= now]
+        for _, row in sorted(found)[:limit]:
             yield row
 
     async def mark_sent(self, rows: Sequence[DueRow], *, resend_after: datetime) -> None:

@@ -19,7 +19,7 @@ from shared.services.ports.projects import ProjectTable
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
 from shared.services.ports.telemetry import Telemetry
 from shared.services.ports.vault import StoredVersion, Vault
-from shared.services.ports.vault_probe import Probed, VaultProbe
+from shared.services.ports.vault_probe import VaultProbe
 
 Clock = Callable[[], datetime]
 """Now, in UTC."""
@@ -48,7 +48,6 @@ __all__ = [
     "ListedPassword",
     "NewPassword",
     "Page",
-    "Probed",
     "ProjectTable",
     "RecordPage",
     "Registration",

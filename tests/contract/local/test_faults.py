@@ -37,7 +37,7 @@ class World:
             assert answer.status == 201
 
     async def counts(self) -> Any:
-        async with self.client.get("/_control/faults") as answer:
+        async with self.client.get("/_control/faults/counts") as answer:
             return await answer.json()
 
 
