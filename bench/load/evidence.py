@@ -68,7 +68,7 @@ async def collect(client: Client, caller: Caller, storage: Storage) -> Evidence:
     listed = await _pages(caller, "GET connections", KEY_VAULT, "appConnections")
     found.listed = [connection["id"] for connection in listed]
     found.audit = await _pages(caller, "GET audit-logs", "/api/v1/audit-logs", "auditLogs")
-    found.events = await client.json("GET", f"http://127.0.0.1:{client.stack.ports.topic}/_control/events")
+    found.events = await client.events()
     found.rows, found.names, found.due = await storage.rows(), await storage.names(), await storage.due()
     found.queues = await storage.waiting()
     found.secrets = (await client.vault("GET", "state"))["secrets"]

@@ -30,8 +30,8 @@ class Upstream:
     """The control planes of the stand-ins that fail."""
 
     def __init__(self, client: Client) -> None:
-        topic = f"http://127.0.0.1:{client.stack.ports.topic}"
-        self._planes = {"Entra and Graph": client.stack.entra, "Key Vault": client.stack.vault, "event topic": topic}
+        stack = client.stack
+        self._planes = {"Entra and Graph": stack.entra, "Key Vault": stack.vault, "event topic": stack.topic}
         self._client = client
 
     async def fail(self, seed: int) -> None:
