@@ -9,7 +9,6 @@ from functions.api import QUEUE, STORAGE, UPKEEP_QUEUE
 from shared import bootstrap
 from shared.domain.measures import Metric
 from shared.services.upkeep import Round
-from shared.web.endpoint import work_message
 
 blueprint = func.Blueprint()
 log = logging.getLogger(__name__)
@@ -26,13 +25,11 @@ class WorkMessage(BaseModel):
 
 @blueprint.function_name("work_tick")
 @blueprint.timer_trigger(arg_name="timer", schedule="%WORK_SCHEDULE%", run_on_startup=False, use_monitor=True)
-@blueprint.queue_output(arg_name="work", queue_name=QUEUE, connection=STORAGE)
-async def work_tick(timer: func.TimerRequest, work: func.Out[list[str]]) -> None:
-    """Each minute: put the connections that are due on the queue."""
+async def work_tick(timer: func.TimerRequest) -> None:
+    """Every 10 seconds: put the connections that are due on the queue, each for a second that has room for it."""
     if timer.past_due:
         log.warning("work.tick-late")
-    due = await bootstrap.application().dispatch.tick()
-    work.set([work_message(item.org_id, item.connection_id) for item in due])
+    await bootstrap.application().dispatch.tick()
 
 
 @blueprint.function_name("work_advance")

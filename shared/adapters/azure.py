@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
@@ -14,7 +16,7 @@ from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
 from shared.adapters.throttling import ThrottleWatch, WatchedTransport
 from shared.adapters.transport import CountedTransport
-from shared.services.ports import Audience, Clock, EventTopic, Telemetry
+from shared.services.ports import Audience, Clock, EventTopic, Release, Telemetry, WorkQueue
 from shared.settings import Settings
 
 
@@ -69,6 +71,7 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         "connections": main,
         "projects": projects.AzureProjectTable(tables.get_table_client(keys.CONNECTIONS)),
         "due": due.AzureDueTable(tables.get_table_client(keys.DUE), clock),
+        "queue": _Queue(settings, identity, clock),
         "flows": flows.AzureFlowTable(tables.get_table_client(keys.FLOWS)),
         "history": history.AzureRotationHistory(tables.get_table_client(keys.ROTATIONS)),
         "audit": audit.AzureAuditTrail(tables.get_table_client(keys.AUDIT_LOGS)),
@@ -90,3 +93,25 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         "telemetry": telemetry,
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }
+
+
+class _Queue(WorkQueue):
+    """Queue `work`, whose client is imported and made by the first tick that sends: most processes never do."""
+
+    def __init__(self, settings: Settings, identity: AsyncTokenCredential, clock: Clock) -> None:
+        self._settings, self._identity, self._clock = settings, identity, clock
+        self._queue: WorkQueue | None = None
+
+    async def send(self, releases: Sequence[Release]) -> None:
+        """See `WorkQueue`."""
+        if not releases:
+            return
+        if self._queue is None:
+            from shared.adapters import work_queue  # noqa: PLC0415 -- see above
+
+            if self._settings.storage_connection_string:
+                connection = self._settings.storage_connection_string
+                self._queue = work_queue.from_connection_string(connection, self._clock)
+            else:
+                self._queue = work_queue.from_account(self._settings.queue_endpoint, self._identity, self._clock)
+        await self._queue.send(releases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.domain.connection import DueHint
+from shared.domain.quota import Lane
 from shared.services.ports import DueRow
 from tests.contract.relay import Mishap, Relay
 from tests.contract.tables import Tables
@@ -18,9 +19,11 @@ def hint(at: datetime, nonce: str = "nonce") -> DueHint:
     return DueHint(at=at, nonce=nonce)
 
 
-async def read(tables: Tables, now: datetime, *, limit: int = 1000) -> list[DueRow]:
+async def read(
+    tables: Tables, now: datetime, *, lane: Lane = Lane.REST, limit: int = 1000, each: int = 1000
+) -> list[DueRow]:
     """What a tick at `now` reads."""
-    return [row async for row in tables.due.due(now, limit=limit)]
+    return [row async for row in tables.due.due(now, lane=lane, limit=limit, each=each)]
 
 
 async def read_ids(tables: Tables, now: datetime) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import bootstrap
-from shared.services.dispatch import Work
-from shared.services.ports import Telemetry
+from shared.services.ports import Telemetry, Work
 from shared.settings import Settings
 from shared.web.application import Application
 from shared.web.auth import BearerAuth
@@ -21,6 +20,7 @@ from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
 from tests.fakes.graph import FakeGraph
 from tests.fakes.history import FakeRotationHistory
+from tests.fakes.queue import FakeWorkQueue
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 from tests.fakes.vault import FakeVault
 from tests.fakes.vault_probe import FakeVaultProbe
@@ -39,6 +39,7 @@ class FakeApplication:
         self.connections = FakeConnectionTable(partitions, self.faults)
         self.projects = FakeProjectTable(partitions, self.faults)
         self.due = FakeDueTable(self.clock, self.faults)
+        self.queue = FakeWorkQueue(self.clock, self.faults)
         self.flows = FakeFlowTable(self.faults)
         self.history = FakeRotationHistory(self.faults)
         self.audit = FakeAuditTrail(self.faults)
@@ -59,8 +60,9 @@ class FakeApplication:
         self.app = self._built()
 
     async def tick(self) -> list[Work]:
-        """One tick of the timer, with each of its messages delivered once."""
-        work = await self.app.dispatch.tick()
+        """One tick of the timer; each message that may be taken by now is delivered once."""
+        await self.app.dispatch.tick()
+        work = self.queue.take()
         for item in work:
             await self.app.advance(item.org_id, item.connection_id)
         return work
@@ -69,7 +71,7 @@ class FakeApplication:
         """Let time pass, a tick each minute; those that would find nothing are left out."""
         end = self.clock() + duration
         while self.clock() < end:
-            wait = max(self.due.readable_from(end) - self.clock(), TICK)
+            wait = max(min(self.due.readable_from(end), self.queue.readable_from(end)) - self.clock(), TICK)
             self.clock.advance(min(-(-wait // TICK) * TICK, end - self.clock()))
             await self.tick()
 
@@ -79,6 +81,7 @@ class FakeApplication:
             connections=self.connections,
             projects=self.projects,
             due=self.due,
+            queue=self.queue,
             flows=self.flows,
             history=self.history,
             audit=self.audit,

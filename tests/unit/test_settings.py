@@ -53,7 +53,7 @@ def test_what_a_deployment_sets_is_enough_and_the_rest_is_safe() -> None:
     assert found.all_redirect_uris == {found.redirect_uri}
     assert found.secure_browser
     assert found.oauth_credential is OAuthCredential.FEDERATED
-    assert (found.interval_unit, found.work_schedule) == (IntervalUnit.DAYS, "0 * * * * *")
+    assert (found.interval_unit, found.work_schedule) == (IntervalUnit.DAYS, "*/10 * * * * *")
     assert (found.return_origins, found.redirect_uris) == ((), ())
 
 
