@@ -2,22 +2,24 @@
 
 `python -m bench.quotas [--connections 10000] [--repeats 5]` prints the figures and draws `bench/results/makespan.png`.
 
-The timer's and the workers' code is the product's own; Key Vault, Entra, Graph and the tables are fakes that take their
-time and refuse with 429 what exceeds a quota in *any* window, wherever it begins. Graph's limits, which are published for
-minutes, are held to within each second here.
+The timer's and the workers' code is the product's own; Key Vault, Entra, Graph and the tables are fakes that take
+their time and refuse with 429 what exceeds a quota in *any* window, wherever it begins. Graph's limits, which are
+published for minutes, are held to within each second here.
 
-**The floor** is what nobody can go below who does not know beforehand how long each password takes to be known: the k-th
-password is added and stored as soon as the quotas let k through, proven the moment Entra knows it and again 15 seconds
-later, promoted in no time; and each removal of a former password is a Graph write, too.
+**The floor** is what nobody can go below who does not know beforehand how long each password takes to be known: the
+k-th password is added and stored as soon as the quotas let k through, proven the moment Entra knows it and again 15
+seconds later, promoted in no time; and each removal of a former password is a Graph write, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +109,7 @@ def simulate(scenario: Scenario) -> Figures:
 
 
 def possible(added: Sequence[tuple[str, float]]) -> list[float]:
-    """When the rotations could have succeeded whose passwords, of that tenant and propagation, were added in this order."""
+    """When rotations could have succeeded whose passwords, of that tenant and propagation, were added in this order."""
     in_tenant: Counter[str] = Counter()
     ends = []
     for number, (tenant, propagation) in enumerate(added):
@@ -143,6 +145,7 @@ def plot(figures: Sequence[Figures], path: Path = RESULTS / "makespan.png") -> N
 
 def main() -> None:
     """Run all, print each run, draw the last of each scenario."""
+    logging.getLogger("shared").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
@@ -150,9 +153,11 @@ def main() -> None:
     last = []
     for name, tenants in TENANTS.items():
         runs, began = [], time.monotonic()
-        for seed in range(1, options.repeats + 1):
-            runs.append(simulate(Scenario(options.connections, min(tenants, options.connections), seed)))
-            print(runs[-1], flush=True)
+        seeds = range(1, options.repeats + 1)
+        with ProcessPoolExecutor() as processes:
+            for run in processes.map(simulate, [Scenario(options.connections, tenants, seed) for seed in seeds]):
+                runs.append(run)
+                print(run, flush=True)
         ratios = [run.ratio for run in runs]
         print(
             f"{name}: ratio {statistics.median(ratios):.3f} (worst {max(ratios):.3f}), "

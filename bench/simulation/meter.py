@@ -15,7 +15,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many calls in any window of so many seconds, wherever it begins: the strictest reading of a published limit."""
+    """So many calls in any window of so many seconds, wherever it begins: the strictest reading of a limit."""
 
     limit: int
     seconds: float

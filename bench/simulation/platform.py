@@ -18,7 +18,7 @@ BATCH, THRESHOLD = 16, 8
 """host.json's `batchSize` and `newBatchThreshold`: an instance takes 16 more messages when it is down to 8."""
 
 POLL_SECONDS = (0.1, 2.0)
-"""How long an instance that found nothing waits before it looks again: doubled each time, up to `maxPollingInterval`."""
+"""How long an instance that found nothing waits before it looks again: doubled up to `maxPollingInterval`."""
 
 SEND_SECONDS, SENT_AT_ONCE = 0.015, 32
 """What putting one message on the queue takes, and how many are on their way at a time."""
@@ -52,7 +52,8 @@ class SimulatedQueue:
 
     def take(self) -> list[Work]:
         """A batch of visible messages."""
-        now, taken = self._clock(), []
+        now = self._clock()
+        taken: list[Work] = []
         while self._messages and self._messages[0][0] <= now and len(taken) < BATCH:
             taken.append(heapq.heappop(self._messages)[2])
         return taken

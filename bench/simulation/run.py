@@ -54,7 +54,7 @@ class Scenario:
     connections: int
     tenants: int
     seed: int
-    instances: int = 4
+    instances: int = 8
     propagation: tuple[float, float] = (5.0, 120.0)
     """Seconds until a new password is known everywhere, at random for each app."""
 

@@ -25,10 +25,10 @@ def plan_hint(row: Row, now: datetime, nonce: str) -> DueHint | None:
         return None
     overdue = owed.at <= now
     cost = cost_of(row, max(now, owed.at))
-    if row.due is not None and row.due.cost is not None:
-        if overdue and now < row.due.at <= now + RESEND_AFTER + timedelta(minutes=2) and row.due.cost.covers(cost):
+    if row.due is not None and row.due.cost is not None and row.due.cost.covers(cost):
+        if overdue and now < row.due.at <= now + RESEND_AFTER + timedelta(minutes=2):
             return row.due
-        if row.due.at == _whole_second(owed.at) and row.due.cost == cost:
+        if row.due.at == _whole_second(owed.at):
             return row.due
     return DueHint(at=_whole_second(now + RESEND_AFTER if overdue else owed.at), nonce=nonce, cost=cost)
 

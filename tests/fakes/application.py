@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import bootstrap
+from shared.domain.quota import PERIOD
 from shared.services.ports import Telemetry, Work
 from shared.settings import Settings
 from shared.web.application import Application
@@ -24,8 +25,6 @@ from tests.fakes.queue import FakeWorkQueue
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 from tests.fakes.vault import FakeVault
 from tests.fakes.vault_probe import FakeVaultProbe
-
-TICK = timedelta(minutes=1)
 
 
 class FakeApplication:
@@ -68,11 +67,11 @@ class FakeApplication:
         return work
 
     async def run(self, duration: timedelta) -> None:
-        """Let time pass, a tick each minute; those that would find nothing are left out."""
+        """Let time pass, a tick each period; those that would find nothing are left out."""
         end = self.clock() + duration
         while self.clock() < end:
-            wait = max(min(self.due.readable_from(end), self.queue.readable_from(end)) - self.clock(), TICK)
-            self.clock.advance(min(-(-wait // TICK) * TICK, end - self.clock()))
+            wait = max(min(self.due.readable_from(end), self.queue.readable_from(end)) - self.clock(), PERIOD)
+            self.clock.advance(min(-(-wait // PERIOD) * PERIOD, end - self.clock()))
             await self.tick()
 
     def _built(self) -> Application:

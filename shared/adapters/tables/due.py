@@ -81,11 +81,13 @@ class AzureDueTable:
         """
         found: Counter[str] = Counter()
         first, last = keys.due_hours(lane, now)
-        ranges = [("PartitionKey ge @first and PartitionKey le @last", {"first": first, "last": last})]
-        questions = 0
-        while ranges and questions < MAX_QUESTIONS:
+        later = "PartitionKey gt @hour and PartitionKey le @last"
+        rest = "PartitionKey eq @hour and RowKey ge @beyond"
+        ranges: list[tuple[str, dict[str, Any]]] = [(later, {"hour": first, "last": last})]
+        for _ in range(MAX_QUESTIONS):
+            if not ranges:
+                return
             where, values = ranges.pop()
-            questions += 1
             async with aclosing(self._readable(where, values, now, limit)) as entities:
                 async for entity in entities:
                     row = _due_row(entity)
@@ -95,14 +97,14 @@ class AzureDueTable:
                         yield row
                         if found.total() == limit:
                             return
-                    elif lane is Lane.REST:
+                        continue
+                    if lane is Lane.REST:
                         return
-                    else:
-                        hour = {"hour": entity["PartitionKey"]}
-                        ranges.append(("PartitionKey gt @hour and PartitionKey le @last", {**hour, "last": last}))
-                        beyond = {**hour, "beyond": keys.after_payer(row.cost)}
-                        ranges.append(("PartitionKey eq @hour and RowKey ge @beyond", beyond))
-                        break
+                    hour = entity["PartitionKey"]
+                    if where == later:
+                        ranges.append((later, {"hour": hour, "last": last}))
+                    ranges.append((rest, {"hour": hour, "beyond": keys.after_payer(row.cost)}))
+                    break
 
     async def _readable(
         self, where: str, values: dict[str, Any], now: datetime, limit: int
