@@ -78,8 +78,9 @@ async def instance(application: Application, queue: SimulatedQueue, chance: rand
 
 
 async def timer(application: Application, chance: random.Random) -> None:
-    """A tick each period, each a little late; never ends."""
+    """A tick each period from now on, each a little late; never ends."""
     loop, period = asyncio.get_running_loop(), PERIOD.total_seconds()
-    for number in count(1):
-        await asyncio.sleep(max(0, number * period + LATE_SECONDS * chance.random() - loop.time()))
+    began = loop.time()
+    for number in count():
+        await asyncio.sleep(max(0, began + number * period + LATE_SECONDS * chance.random() - loop.time()))
         await application.dispatch.tick()

@@ -55,6 +55,7 @@ class Scenario:
     tenants: int
     seed: int
     instances: int = 8
+    """As the platform would run: it adds one for each 16 messages that wait, and about 120 are worked on at a time."""
     propagation: tuple[float, float] = (5.0, 120.0)
     """Seconds until a new password is known everywhere, at random for each app."""
 
