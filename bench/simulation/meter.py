@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -21,11 +21,15 @@ class Quota:
     seconds: float
 
 
-VERSIONS = Quota(300, 10)
-VAULT_CALLS = Quota(4000, 10)
-TENANT_WRITES = Quota(60, 1)
-APP_WRITES = Quota(20, 1)
-QUOTAS = {"versions": VERSIONS, "vault": VAULT_CALLS, "tenant": TENANT_WRITES, "app": APP_WRITES}
+def quotas(graph_window: float) -> dict[str, Quota]:
+    """By the first part of a key. Graph's are published for minutes and held to within so many seconds here."""
+    return {
+        "versions": Quota(300, 10),
+        "vault": Quota(4000, 10),
+        "tenant": Quota(round(60 * graph_window), graph_window),
+        "app": Quota(round(20 * graph_window), graph_window),
+    }
+
 
 ANSWER_SECONDS = 0.05
 """How long a refusal takes."""
@@ -36,6 +40,7 @@ class Meter:
     """Lets calls pass, or refuses them with 429 and `Retry-After`. A refused call counts too, as Graph says."""
 
     now: Callable[[], float]
+    quotas: Mapping[str, Quota]
     calls: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     fullest: Counter[str] = field(default_factory=Counter)
@@ -48,7 +53,7 @@ class Meter:
         self.calls[service] += 1
         wait = 0.0
         for key in keys:
-            quota = QUOTAS[key[0]]
+            quota = self.quotas[key[0]]
             window = self._windows.setdefault(key, deque())
             while window and window[0] <= now - quota.seconds:
                 window.popleft()

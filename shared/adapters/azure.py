@@ -8,7 +8,6 @@ from typing import Any
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import ManagedIdentityCredential
-from azure.keyvault.secrets.aio import SecretClient
 
 from shared.adapters import app_authority, entra, graph, vault, vault_probe
 from shared.adapters.app_credential import app_credential
@@ -37,9 +36,9 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         trust = {"connection_verify": settings.ca_file, "verify_challenge_resource": False}
     telemetry = telemetry_for(settings)
     watched: dict[str, Any] = {"per_retry_policies": [ThrottleWatch("key-vault", telemetry)]} if telemetry else {}
-    options = {**vault.OPTIONS, **trust}
-    transport = CountedTransport(**options)
-    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options, **watched))
+    transport = CountedTransport(**vault.OPTIONS, **trust)
+    client_options = {**trust, **watched, "transport": transport}
+    secrets = vault.AzureVault(vault.secret_client(settings.vault_url, identity, **client_options))
     if settings.storage_connection_string:
         tables = client.from_connection_string(settings.storage_connection_string, telemetry)
     else:

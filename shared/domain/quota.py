@@ -91,26 +91,24 @@ PACES = {
 
 
 class Plan:
-    """Gives each cost the first second that has room for it, counted from now."""
+    """Gives each cost the first of the coming seconds that has room for it."""
 
-    def __init__(self, *, first: int, seconds: int) -> None:
-        self._seconds = seconds
-        self._first = first
-        self._spent: list[Counter[Spent]] = [Counter() for _ in range(seconds)]
-        self.taken_until = 0
-        """The end of the last second that something was put off to; 0 while every second had room."""
+    def __init__(self, *, seconds: int) -> None:
+        self._spent: list[Counter[Spent]] = [Counter() for _ in range(max(0, seconds))]
+        self.taken = 0
+        """How many seconds something was put off over, from the first on; 0 while every second had room."""
 
     def place(self, cost: Cost, *, earliest: int = 0) -> int | None:
         """The second from `earliest` on in which it may be spent, now booked; None when this plan has no room."""
         amounts = cost.amounts()
-        wanted = max(earliest, self._first)
-        for second in range(wanted, self._seconds):
+        for second in range(earliest, len(self._spent)):
             if self._has_room(second, amounts):
                 self._spent[second].update(amounts)
-                if second > wanted:
-                    self.taken_until = max(self.taken_until, second + 1)
+                if second > earliest:
+                    self.taken = max(self.taken, second + 1)
                 return second
-        self.taken_until = self._seconds
+        if earliest < len(self._spent):
+            self.taken = len(self._spent)
         return None
 
     def _has_room(self, second: int, amounts: dict[Spent, int]) -> bool:

@@ -18,10 +18,11 @@ from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
-SECONDS = PERIOD // timedelta(seconds=1)
+SECOND = timedelta(seconds=1)
+SECONDS = PERIOD // SECOND
 
-SKEW = 1
-"""Seconds that a look at what is not yet due is put off further: a worker's clock may be behind the timer's."""
+SKEW = timedelta(seconds=0.5)
+"""A look at what is not yet due is put off by this: a worker's clock may be behind the timer's."""
 
 READ = {
     Lane.VERSIONS: (5 * VERSIONS_A_SECOND * SECONDS, VERSIONS_A_SECOND * SECONDS),
@@ -55,36 +56,37 @@ class Dispatch:
         """
         now = self._clock()
         pace = await self._due.pace()
-        plan = Plan(first=_seconds(now, pace.until or now), seconds=SECONDS)
+        start = max(now, pace.until or now)
+        plan = Plan(seconds=ceil((now + PERIOD - start) / SECOND))
         waiting: list[DueRow] = []
-        placed: list[tuple[int, DueRow]] = []
+        placed: list[tuple[DueRow, datetime]] = []
         for lane, (limit, each) in READ.items():
             found = [row async for row in self._due.due(now + PERIOD, lane=lane, limit=limit, each=each)]
             rows = [row for row in found if not await self._dropped(row, now)]
             waiting += rows
             for row in fairly(rows):
-                second = plan.place(row.cost, earliest=_earliest(row, now))
+                ready = row.hint.at + SKEW if row.hint.at > now else start
+                second = plan.place(row.cost, earliest=max(ready - start, timedelta()) // SECOND)
                 if second is not None:
-                    placed.append((second, row))
-        if plan.taken_until and not await self._due.set_pace(pace, now + timedelta(seconds=plan.taken_until)):
+                    placed.append((row, max(ready, start + second * SECOND)))
+        if plan.taken and not await self._due.set_pace(pace, start + plan.taken * SECOND):
             log.info("work.tick-overtaken")
             placed.clear()
-        placed.sort(key=lambda each: each[0])
-        await self._due.mark_sent([row for _, row in placed], resend_after=now + RESEND_AFTER)
-        soonest: dict[Work, int] = {}  # a connection may have a stale hint beside the one in force
-        for second, row in placed:
-            soonest.setdefault(Work(row.org_id, row.connection_id), second)
-        releases = [Release(work, now + timedelta(seconds=second)) for work, second in soonest.items()]
+        await self._due.mark_sent([row for row, _ in placed], resend_after=now + RESEND_AFTER)
+        soonest: dict[Work, datetime] = {}  # a connection may have a stale hint beside the one in force
+        for row, at in sorted(placed, key=lambda each: each[1]):
+            soonest.setdefault(Work(row.org_id, row.connection_id), at)
+        releases = [Release(work, at) for work, at in soonest.items()]
         await self._queue.send(releases)
-        self._tell(placed, waiting, now)
+        self._tell(len(placed), waiting, now)
         return releases
 
-    def _tell(self, placed: Sequence[tuple[int, DueRow]], waiting: Sequence[DueRow], now: datetime) -> None:
+    def _tell(self, sent: int, waiting: Sequence[DueRow], now: datetime) -> None:
         self._telemetry.count(Metric.TICKS)
         oldest = min((row.hint.at for row in waiting if row.hint.at <= now), default=now)
         self._telemetry.gauge(Metric.OLDEST_DUE_AGE, (now - oldest).total_seconds())
-        if placed:
-            log.info("work.dispatched count=%d left=%d oldestDueAt=%s", len(placed), len(waiting) - len(placed), oldest)
+        if sent:
+            log.info("work.dispatched count=%d left=%d oldestDueAt=%s", sent, len(waiting) - sent, oldest)
 
     async def _dropped(self, due: DueRow, now: datetime) -> bool:
         """Remove a hint that no row needs. Asked only of one sent in vain whose writer must be gone."""
@@ -106,12 +108,3 @@ def fairly(rows: Sequence[DueRow]) -> list[DueRow]:
         return turns[row.cost.tenant_id]
 
     return sorted(sorted(rows, key=lambda row: row.hint.at), key=turn)
-
-
-def _earliest(row: DueRow, now: datetime) -> int:
-    return _seconds(now, row.hint.at) + SKEW if row.hint.at > now else 0
-
-
-def _seconds(now: datetime, moment: datetime) -> int:
-    """Whole seconds from now until then, rounded up; 0 for the past."""
-    return max(0, ceil((moment - now).total_seconds()))

@@ -49,18 +49,20 @@ def test_the_paces_stay_below_what_is_published() -> None:
 
 
 def test_each_second_is_filled_before_the_next_and_what_is_over_is_left() -> None:
-    found = placed(Plan(first=0, seconds=2), ROTATION, 2 * VERSIONS_A_SECOND + 3)
+    found = placed(Plan(seconds=2), ROTATION, 2 * VERSIONS_A_SECOND + 3)
     assert found == {0: VERSIONS_A_SECOND, 1: VERSIONS_A_SECOND, None: 3}
 
 
-def test_nothing_is_placed_before_its_time_or_before_others_seconds_are_over() -> None:
-    assert Plan(first=0, seconds=SECONDS).place(ROTATION, earliest=4) == 4
-    assert Plan(first=6, seconds=SECONDS).place(ROTATION, earliest=4) == 6
-    assert Plan(first=0, seconds=SECONDS).place(ROTATION, earliest=SECONDS) is None
+def test_nothing_is_placed_before_its_time_and_what_is_for_the_next_plan_is_left_to_it() -> None:
+    plan = Plan(seconds=SECONDS)
+    assert plan.place(ROTATION, earliest=4) == 4
+    assert plan.place(ROTATION, earliest=SECONDS) is None
+    assert Plan(seconds=-3).place(ROTATION) is None
+    assert plan.taken == 0
 
 
 def test_one_tenants_writes_leave_the_others_theirs() -> None:
-    plan = Plan(first=0, seconds=1)
+    plan = Plan(seconds=1)
     for app in range(3):
         placed(plan, Cost(tenant_id="a", client_id=str(app), graph_writes=1), APP_WRITES_A_SECOND)
     assert plan.place(Cost(tenant_id="a", client_id="another", graph_writes=1)) is None
@@ -68,26 +70,26 @@ def test_one_tenants_writes_leave_the_others_theirs() -> None:
 
 
 def test_one_app_writes_no_more_than_its_own_pace() -> None:
-    found = placed(Plan(first=0, seconds=1), Cost(tenant_id="a", client_id="x", graph_writes=1), 30)
+    found = placed(Plan(seconds=1), Cost(tenant_id="a", client_id="x", graph_writes=1), 30)
     assert found[0] == APP_WRITES_A_SECOND
 
 
 def test_what_is_more_than_a_second_carries_goes_alone_and_does_not_wait_for_ever() -> None:
-    plan = Plan(first=0, seconds=3)
+    plan = Plan(seconds=3)
     much = Cost(tenant_id="a", client_id="x", graph_writes=200)
     assert [plan.place(much) for _ in range(3)] == [0, 1, 2]
     assert plan.place(Cost(tenant_id="a", client_id="x", graph_writes=1)) is None
 
 
 def test_seconds_are_given_away_only_where_something_had_to_wait() -> None:
-    plan = Plan(first=0, seconds=SECONDS)
+    plan = Plan(seconds=SECONDS)
     placed(plan, ROTATION, VERSIONS_A_SECOND)
     plan.place(ROTATION, earliest=5)
-    assert plan.taken_until == 0
+    assert plan.taken == 0
     plan.place(ROTATION)
-    assert plan.taken_until == 2
+    assert plan.taken == 2
     placed(plan, ROTATION, SECONDS * VERSIONS_A_SECOND)
-    assert plan.taken_until == SECONDS
+    assert plan.taken == SECONDS
 
 
 def test_a_lane_is_told_by_what_may_be_short() -> None:
@@ -99,7 +101,7 @@ def test_a_lane_is_told_by_what_may_be_short() -> None:
 
 @given(st.lists(costs, max_size=200))
 def test_no_second_is_given_more_than_the_pace_unless_to_one_alone(wanted: list[Cost]) -> None:
-    plan = Plan(first=0, seconds=3)
+    plan = Plan(seconds=3)
     seconds: list[list[Cost]] = [[], [], []]
     for cost in wanted:
         second = plan.place(cost)
