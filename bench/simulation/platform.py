@@ -26,7 +26,7 @@ SEND_SECONDS, SENT_AT_ONCE = 0.015, 32
 TWICE = 0.01
 """The share of messages that come twice: the queue promises at least once."""
 
-LATE_SECONDS = 0.5
+LATE_SECONDS = 0.3
 """How late a tick may begin."""
 
 

@@ -95,9 +95,12 @@ class Simulation:
 
     @property
     def added(self) -> list[tuple[str, float]]:
-        """Tenant and propagation of each new password, in the order in which Graph was asked for them."""
+        """Tenant and propagation of each app, in the order in which Graph was first asked for a password of theirs."""
         apps = self._apps.apps
-        return [(tenant, apps[tenant, client].propagation.total_seconds()) for tenant, client in self._graph.added]
+        return [
+            (tenant, apps[tenant, client].propagation.total_seconds())
+            for tenant, client in dict.fromkeys(self._graph.added)
+        ]
 
     async def live(self) -> float:
         """Until every rotation is over and every former password removed: the seconds it took."""

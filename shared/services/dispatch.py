@@ -24,6 +24,10 @@ SECONDS = PERIOD // SECOND
 SKEW = timedelta(seconds=0.5)
 """A look at what is not yet due is put off by this: a worker's clock may be behind the timer's."""
 
+NEAREST = timedelta(seconds=0.5)
+"""The queue hides for whole seconds, rounded up. What is due already is asked for half a second sooner, and so comes in
+the nearest: rounded up, the last second of one plan and the first of the next could meet."""
+
 READ = {
     Lane.VERSIONS: (5 * VERSIONS_A_SECOND * SECONDS, VERSIONS_A_SECOND * SECONDS),
     Lane.WRITES: (5 * TENANT_WRITES_A_SECOND * SECONDS, TENANT_WRITES_A_SECOND * SECONDS),
@@ -65,18 +69,18 @@ class Dispatch:
             rows = [row for row in found if not await self._dropped(row, now)]
             waiting += rows
             for row in fairly(rows):
-                ready = row.hint.at + SKEW if row.hint.at > now else start
+                ready = row.hint.at + SKEW if row.hint.at > now else now
                 second = plan.place(row.cost, earliest=max(ready - start, timedelta()) // SECOND)
                 if second is not None:
-                    placed.append((row, max(ready, start + second * SECOND)))
+                    placed.append((row, max(ready, start + second * SECOND - NEAREST)))
         if plan.taken and not await self._due.set_pace(pace, start + plan.taken * SECOND):
             log.info("work.tick-overtaken")
             placed.clear()
         await self._due.mark_sent([row for row, _ in placed], resend_after=now + RESEND_AFTER)
-        soonest: dict[Work, datetime] = {}  # a connection may have a stale hint beside the one in force
-        for row, at in sorted(placed, key=lambda each: each[1]):
-            soonest.setdefault(Work(row.org_id, row.connection_id), at)
-        releases = [Release(work, at) for work, at in soonest.items()]
+        # A connection may have a stale hint beside the one in force. What writes versions is sent first, at one go: the
+        # seconds for which a message is hidden begin when it is sent.
+        works = {Work(row.org_id, row.connection_id): at for row, at in reversed(placed)}
+        releases = [Release(work, at) for work, at in reversed(works.items())]
         await self._queue.send(releases)
         self._tell(len(placed), waiting, now)
         return releases

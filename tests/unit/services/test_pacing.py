@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from math import ceil
 
 import pytest
 
@@ -44,8 +45,8 @@ async def owed(
 
 
 def per_second(world: FakeApplication, releases: list[Release]) -> Counter[int]:
-    """How many messages may be taken in each second from now."""
-    return Counter(round((release.at - world.clock()).total_seconds()) for release in releases)
+    """How many messages may be taken in each second from now: the queue hides for whole seconds."""
+    return Counter(ceil((release.at - world.clock()).total_seconds()) for release in releases)
 
 
 def tenants_of(releases: list[Release]) -> Counter[str]:
