@@ -25,7 +25,7 @@ $(READY): requirements-dev.txt
 	@touch $@
 
 $(AZURITE): local/package.json local/package-lock.json
-	@echo "Installing the storage emulator (Azurite) …"
+	@echo "Installing the storage emulator (Azurite) and the language of the alerts' queries …"
 	@cd local && npm ci --silent --no-progress
 	@touch $@
 

@@ -35,7 +35,7 @@ param returnOrigins string = ''
 param oauthCredential string = 'federated'
 
 @description('Name of the Key Vault secret that holds the OAuth app\'s certificate or secret; not for federated.')
-param oauthCredentialSecret string = ''
+param oauthCredentialSecretName string = ''
 
 @description('Most instances that the app may scale out to.')
 @minValue(40)
@@ -72,7 +72,7 @@ param logRetentionDays int = 90
 var tags = { 'azd-env-name': environmentName, product: 'keyvault-connections' }
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 
-resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
   tags: tags
@@ -156,7 +156,7 @@ module app 'modules/app.bicep' = {
     apiClientId: apiClientId
     oauthClientId: oauthClientId
     oauthCredential: oauthCredential
-    oauthCredentialSecret: oauthCredentialSecret
+    oauthCredentialSecretName: oauthCredentialSecretName
     allowedTenants: empty(allowedTenants) ? tenant().tenantId : allowedTenants
     publicUrl: publicUrl
     oauthRedirectUris: oauthRedirectUris
@@ -175,6 +175,7 @@ module monitoring 'modules/monitoring.bicep' = {
     tags: tags
     insightsName: logs.outputs.insightsName
     workspaceId: logs.outputs.workspaceId
+    clientId: identity.outputs.clientId
     publicUrl: app.outputs.publicUrl
     alertEmail: alertEmail
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the two app registrations, or brings them to what is written here. Running it again changes nothing.
 #
-#   keyvault-connections-api-<env>    the API: its app roles, v2 tokens
+#   keyvault-connections-api-<env>    the API: its app roles, a scope for people's tokens, v2 tokens
 #   keyvault-connections-oauth-<env>  the app that customers consent to: Key Vault user_impersonation, the callback, and
 #                                     the managed identity as its federated credential, so that it has no secret
 #
@@ -37,6 +37,15 @@ case "$(cloud name)" in
 esac
 tenant=$(az account show --query tenantId --output tsv)
 
+# The identity and the OAuth app must be of one tenant, and az may be signed in to another than azd.
+if [ -n "${AZURE_SUBSCRIPTION_ID:-}" ]; then
+  wanted=$(az account show --subscription "$AZURE_SUBSCRIPTION_ID" --query tenantId --output tsv) || wanted=another
+  if [ "$wanted" != "$tenant" ]; then
+    echo "az is signed in to tenant $tenant, not to that of the subscription ($wanted): az login --tenant …" >&2
+    exit 1
+  fi
+fi
+
 # The directory's replicas do not all know at once what was just made: a few tries before a refusal counts.
 try() {
   local left=5
@@ -59,7 +68,7 @@ api_name=keyvault-connections-api-$AZURE_ENV_NAME
 upsert "applications(uniqueName='$api_name')" "{
   \"displayName\": \"$api_name\",
   \"signInAudience\": \"AzureADMultipleOrgs\",
-  \"api\": {\"requestedAccessTokenVersion\": 2},
+  \"api\": {\"requestedAccessTokenVersion\": 2, \"oauth2PermissionScopes\": $(cat app-scopes.json)},
   \"appRoles\": $(cat app-roles.json)
 }"
 API_CLIENT_ID=$(field "$api_name" appId)

@@ -70,6 +70,11 @@ class Client:
         """The Key Vault stand-in's control plane."""
         return await self._control(method, f"{self.stack.vault}/_control/{what}", body)
 
+    async def events(self, connection_id: str | None = None) -> list[dict[str, Any]]:
+        """What the topic was told, of one connection or of all, repeats included."""
+        told = await self._control("GET", f"{self.stack.topic}/_control/events", None)
+        return [event for event in told if connection_id in (None, event["data"]["connectionId"])]
+
     async def versions(self, connection_id: str) -> list[dict[str, Any]]:
         """The secret versions of a connection, oldest first; empty when the secret is deleted or was never made."""
         state = await self.vault("GET", "state")

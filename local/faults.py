@@ -1,6 +1,7 @@
 """Faults on demand: how a test makes a stand-in fail the way the real service does.
 
-`POST /_control/faults` queues one fault; the requests it matches meet it, oldest fault first. `DELETE` clears all.
+`POST /_control/faults` queues one fault; the requests it matches meet it, oldest fault first. `GET` tells how many are
+still waited for, and how many requests are held at this moment. `DELETE` clears all and lets what is held go on.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,9 @@ class Fault(BaseModel):
     status: int | None = Field(default=None, description="answer with this status instead of acting")
     body: Any = Field(default=None, description="JSON body of that answer; a string is sent as it is")
     headers: dict[str, str] = Field(default_factory=dict, description="for example Retry-After")
+    hold: Literal["before", "after"] | None = Field(
+        default=None, description="wait until the faults are cleared: before anything else happens, or before answering"
+    )
     lose_answer: bool = Field(default=False, description="act, then cut the connection before answering")
     refuse: bool = Field(default=False, description="cut the connection without acting")
 
@@ -37,14 +41,25 @@ class Faults:
 
     def __init__(self) -> None:
         self._queue: list[Fault] = []
+        self._held = 0
+        self._cleared = asyncio.Event()
 
     def add(self, fault: Fault) -> None:
         """Let `fault` happen to the next requests that match."""
         self._queue.append(fault.model_copy())
 
     def clear(self) -> None:
-        """Behave again."""
+        """Behave again, and let what is held go on."""
         self._queue.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def _wait(self) -> None:
+        self._held += 1
+        try:
+            await self._cleared.wait()
+        finally:
+            self._held -= 1
 
     def _take(self, request: web.Request) -> Fault | None:
         line = f"{request.method} {request.path_qs}"
@@ -65,6 +80,9 @@ class Faults:
         fault = None if request.path.startswith("/_control/") else self._take(request)
         if fault is None:
             return await handler(request)
+        if fault.hold == "before":
+            await request.read()  # it has arrived, and outlives its sender
+            await self._wait()
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.refuse:
@@ -74,15 +92,24 @@ class Faults:
                 return web.Response(status=fault.status, text=fault.body, headers=fault.headers)
             return web.json_response(fault.body or {}, status=fault.status, headers=fault.headers)
         answer = await handler(request)
+        if fault.hold == "after":
+            await self._wait()
         return _cut(request) if fault.lose_answer else answer
 
     def routes(self) -> list[web.RouteDef]:
         """The control plane."""
-        return [web.post("/_control/faults", self._add), web.delete("/_control/faults", self._clear)]
+        return [
+            web.post("/_control/faults", self._add),
+            web.get("/_control/faults", self._state),
+            web.delete("/_control/faults", self._clear),
+        ]
 
     async def _add(self, request: web.Request) -> web.Response:
         self.add(Fault.model_validate(await request.json()))
         return web.json_response({}, status=201)
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return web.json_response({"waiting": sum(fault.times for fault in self._queue), "held": self._held})
 
     async def _clear(self, _request: web.Request) -> web.Response:
         self.clear()

@@ -55,6 +55,11 @@ class Stack:
         return f"https://127.0.0.1:{self.ports.vault}"
 
     @property
+    def topic(self) -> str:
+        """The event topic's stand-in's address."""
+        return f"http://127.0.0.1:{self.ports.topic}"
+
+    @property
     def storage(self) -> str:
         """Azurite's connection string."""
         return storage_connection_string(self.ports)

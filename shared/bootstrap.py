@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from shared.domain.credential import Method
@@ -68,6 +68,11 @@ def utc_now() -> datetime:
     return to_utc_millis(datetime.now(UTC))
 
 
+def clock_ahead(ahead: timedelta) -> Clock:
+    """The clock of production, or one that is `ahead` of it or behind."""
+    return (lambda: utc_now() + ahead) if ahead else utc_now
+
+
 @lru_cache(maxsize=1)
 def application() -> Application:
     """The application of this process, from its environment. Raises `SettingsError`."""
@@ -75,7 +80,8 @@ def application() -> Application:
 
     logging.getLogger("azure").setLevel(logging.WARNING)  # else the SDKs tell of every request; the worker logs INFO
     settings = Settings.from_environment()
-    return build(settings, **azure_adapters(settings, utc_now))
+    clock = clock_ahead(settings.clock_ahead)
+    return build(settings, **azure_adapters(settings, clock))
 
 
 def build(  # every part by keyword, so that a test replaces what it wants

@@ -13,7 +13,7 @@ param eventTopicEndpoint string
 param apiClientId string
 param oauthClientId string
 param oauthCredential string
-param oauthCredentialSecret string
+param oauthCredentialSecretName string
 param allowedTenants string
 param publicUrl string
 param oauthRedirectUris string
@@ -24,11 +24,11 @@ param instanceMemoryMB int
 
 var clouds = { AzureCloud: 'public', AzureUSGovernment: 'usgovernment', AzureChinaCloud: 'china' }
 
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: identityName
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
 }
 
@@ -36,7 +36,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${token}'
   location: location
   tags: tags
@@ -45,7 +45,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   properties: { reserved: true }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: 'func-${token}'
   location: location
   tags: tags
@@ -98,7 +98,7 @@ var serviceSettings = {
   AZURE_CLIENT_ID: identity.properties.clientId
   OAUTH_CLIENT_ID: oauthClientId
   OAUTH_CREDENTIAL: oauthCredential
-  OAUTH_CREDENTIAL_SECRET: oauthCredentialSecret
+  OAUTH_CREDENTIAL_SECRET: oauthCredentialSecretName
   OAUTH_REDIRECT_URIS: oauthRedirectUris
   RETURN_ORIGINS: returnOrigins
   WORK_SCHEDULE: '*/10 * * * * *'
@@ -121,11 +121,14 @@ var storageAddresses = environment().name == 'AzureCloud' ? {} : {
 var telemetrySettings = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+  // The default keeps five traces a second and drops the log lines of the others; alerts and the runbook need each line.
+  OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+  OTEL_TRACES_SAMPLER_ARG: '1.0'
 }
 
 var eventSettings = empty(eventTopicEndpoint) ? {} : { EVENT_TOPIC_ENDPOINT: eventTopicEndpoint }
 
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: union(serviceSettings, storageSettings, storageAddresses, telemetrySettings, eventSettings)

@@ -5,6 +5,7 @@ param location string
 param tags object
 param insightsId string
 param workspaceId string
+param clientId string
 param actionGroupId string
 
 // `breach` is `rows`: fires when the query answers any row; `silence`: when it answers none.
@@ -33,7 +34,7 @@ var alerts = [
     description: 'The host put a message on a poison queue. What to do: docs/runbook.md#work-was-given-up'
     query: '''
       StorageQueueLogs
-      | where OperationName == "PutMessage" and Uri contains "-poison/" and StatusCode == 201
+      | where OperationName == "PutMessage" and Uri contains "-poison/" and toint(StatusCode) == 201
     '''
   }
   {
@@ -149,6 +150,20 @@ var alerts = [
     '''
   }
   {
+    name: 'vault-read-by-another'
+    scope: workspaceId
+    severity: 1
+    breach: 'rows'
+    frequency: 'PT5M'
+    window: 'PT15M'
+    description: 'Not the service reached into the vault. What to do: docs/runbook.md#somebody-else-reached-into-the-vault'
+    query: '''
+      AZKVAuditLogs
+      | where OperationName startswith "Secret" and HttpStatusCode < 300
+      | where tostring(Identity.claim.appid) != "SERVICE_CLIENT_ID"
+    '''
+  }
+  {
     name: 'audit-not-written'
     scope: insightsId
     severity: 1
@@ -194,7 +209,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert 
     criteria: {
       allOf: [
         {
-          query: alert.query
+          query: replace(alert.query, 'SERVICE_CLIENT_ID', clientId)
           timeAggregation: 'Count'
           operator: alert.breach == 'rows' ? 'GreaterThan' : 'LessThan'
           threshold: alert.breach == 'rows' ? 0 : 1

@@ -4,6 +4,7 @@ param location string
 param tags object
 param insightsName string
 param workspaceId string
+param clientId string
 param publicUrl string
 param alertEmail string
 
@@ -29,6 +30,7 @@ module alerts 'monitoring-alerts.bicep' = {
     tags: tags
     insightsId: insights.id
     workspaceId: workspaceId
+    clientId: clientId
     actionGroupId: operators.id
   }
 }
@@ -73,9 +75,9 @@ resource ready 'Microsoft.Insights/webtests@2022-06-15' = {
 }
 
 resource readyAlert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: 'not-ready'
+  name: 'not-ready-${token}'
   location: 'global'
-  tags: tags
+  tags: union(tags, { 'hidden-link:${insights.id}': 'Resource', 'hidden-link:${ready.id}': 'Resource' }) // shown with the test
   properties: {
     description: 'health/ready fails from two places or more. What to do: docs/runbook.md#the-service-is-not-ready'
     severity: 1

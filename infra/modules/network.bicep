@@ -6,18 +6,6 @@ param storageName string
 param vaultName string
 param topicName string
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
-  name: storageName
-}
-
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
-  name: vaultName
-}
-
-resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = if (!empty(topicName)) {
-  name: empty(topicName) ? 'none' : topicName
-}
-
 // The vault's and the topic's zones have other names in other clouds, which no environment() property tells.
 var vaultZones = {
   AzureCloud: 'privatelink.vaultcore.azure.net'
@@ -33,15 +21,18 @@ var suffix = environment().suffixes.storage
 var storageEndpoints = map(['blob', 'queue', 'table'], kind => {
   kind: kind
   zone: 'privatelink.${kind}.${suffix}'
-  target: account.id
+  type: 'Microsoft.Storage/storageAccounts'
+  name: storageName
 })
-var vaultEndpoints = [{ kind: 'vault', zone: vaultZones[environment().name], target: vault.id }]
+var vaultEndpoints = [
+  { kind: 'vault', zone: vaultZones[environment().name], type: 'Microsoft.KeyVault/vaults', name: vaultName }
+]
 var topicEndpoints = empty(topicName)
   ? []
-  : [{ kind: 'topic', zone: topicZones[environment().name], target: topic.id }]
+  : [{ kind: 'topic', zone: topicZones[environment().name], type: 'Microsoft.EventGrid/topics', name: topicName }]
 var endpoints = concat(storageEndpoints, vaultEndpoints, topicEndpoints)
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
   name: 'vnet-${token}'
   location: location
   tags: tags
@@ -85,7 +76,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   properties: { registrationEnabled: false, virtualNetwork: { id: network.id } }
 }]
 
-resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [for endpoint in endpoints: {
+resource privateEndpoints 'Microsoft.Network/privateEndpoints@2025-01-01' = [for endpoint in endpoints: {
   name: 'pe-${endpoint.kind}-${token}'
   location: location
   tags: tags
@@ -94,13 +85,13 @@ resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [for
     privateLinkServiceConnections: [
       {
         name: endpoint.kind
-        properties: { privateLinkServiceId: endpoint.target, groupIds: [endpoint.kind] }
+        properties: { privateLinkServiceId: resourceId(endpoint.type, endpoint.name), groupIds: [endpoint.kind] }
       }
     ]
   }
 }]
 
-resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = [for (endpoint, i) in endpoints: {
+resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-01-01' = [for (endpoint, i) in endpoints: {
   parent: privateEndpoints[i]
   name: 'default'
   properties: {

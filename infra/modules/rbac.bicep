@@ -15,11 +15,11 @@ var roles = {
   eventGridDataSender: 'd5a91429-5739-47e2-a06b-3470a27159e7'
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
 
@@ -93,7 +93,7 @@ resource insightsGrant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // Reason: the service publishes to this topic, where one is made; it cannot subscribe or read.
 resource topicGrant 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(topicName)) {
   scope: topic
-  name: guid(topic.id, principalId, roles.eventGridDataSender)
+  name: guid(resourceGroup().id, topicName, principalId, roles.eventGridDataSender) // topic.id might be of no topic
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'

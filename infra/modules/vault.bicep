@@ -5,7 +5,7 @@ param tags object
 param workspaceId string
 param privateNetwork bool
 
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
   tags: tags
@@ -30,6 +30,7 @@ resource vaultLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   name: 'to-workspace'
   properties: {
     workspaceId: workspaceId
+    logAnalyticsDestinationType: 'Dedicated' // its own table, whose columns are documented: AZKVAuditLogs
     logs: [
       { categoryGroup: 'allLogs', enabled: true }
     ]

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.utils import base64url_decode
 
+from local.entra.clock import SKEW_SECONDS
 from local.entra.directory import Application, Tenant, digest
 from local.entra.errors import AadstsError
 from local.entra.service import ANY_TENANT, Entra
@@ -80,6 +81,7 @@ def _check_certificate(entra: Entra, tenant: Tenant | None, client: Application,
         audience=audiences,
         issuer=client.app_id,
         subject=client.app_id,
+        leeway=SKEW_SECONDS,
         options={"require": ["exp", "sub"]},
     )
 

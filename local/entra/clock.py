@@ -9,6 +9,10 @@ Clock = Callable[[], datetime]
 """Now, in UTC."""
 
 
+SKEW_SECONDS = 300
+"""How far clocks may be apart: what Microsoft's own token validation allows."""
+
+
 def utc_now() -> datetime:
     """The machine's clock."""
     return datetime.now(UTC)

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from jwt.utils import base64url_encode
 
+from local.entra.clock import SKEW_SECONDS
+
 
 class SigningKey:
     """An RSA key that signs and checks JWTs with RS256."""
@@ -46,7 +48,9 @@ class SigningKey:
 
     def verify(self, token: str, *, audience: str) -> dict[str, Any]:
         """The claims of a token that this key signed for `audience`. Raises `jwt.InvalidTokenError`."""
-        claims: dict[str, Any] = jwt.decode(token, self._public, algorithms=["RS256"], audience=audience)
+        claims: dict[str, Any] = jwt.decode(
+            token, self._public, algorithms=["RS256"], audience=audience, leeway=SKEW_SECONDS
+        )
         return claims
 
     def jwk(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from local.entra import seed
@@ -57,8 +57,8 @@ class Entra:
         return self.state.settings
 
     def now(self) -> datetime:
-        """The time, in UTC."""
-        return self.clock()
+        """The time, in UTC, as this authority takes it to be."""
+        return self.clock() + timedelta(seconds=self.settings.clock_ahead_seconds)
 
     def save(self) -> None:
         """Make every change so far survive."""

@@ -28,6 +28,7 @@ class Settings(Model):
 
     password_propagation_seconds: float = Field(default=0, ge=0, description="a new secret is refused for so long")
     access_token_seconds: int = Field(default=4500, ge=1, description="Entra's vary between 60 and 90 minutes")
+    clock_ahead_seconds: int = Field(default=0, ge=-86_400, le=86_400, description="how far its clock is off")
 
 
 class State(Model):

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import jwt
 
+from local.entra.clock import SKEW_SECONDS
 from local.keyvault.errors import VaultError, unauthorized
 
 AUDIENCE = "https://vault.azure.net"
@@ -64,6 +65,7 @@ async def _verified_claims(token: str, find_key: KeyFinder) -> dict[str, Any]:
             key,
             algorithms=["RS256"],
             audience=[AUDIENCE, AUDIENCE + "/"],
+            leeway=SKEW_SECONDS,
             options={"require": ["exp", "aud"]},
         )
     except jwt.InvalidAudienceError as error:

@@ -10,9 +10,10 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
 from shared.adapters.azure_errors import translated
+from shared.adapters.throttling import watched
 from shared.domain.errors import UpstreamError, UpstreamUnavailable
 from shared.domain.events import SOURCE, Event
-from shared.services.ports import EventTopic
+from shared.services.ports import EventTopic, Telemetry
 
 SERVICE = "Event Grid"
 
@@ -31,10 +32,16 @@ class AzureEventTopic(EventTopic):
     """`EventTopic` on an Event Grid topic."""
 
     def __init__(
-        self, endpoint: str, identity: Any, *, pause: float = PAUSE_SECONDS, now: Callable[[], float] = time.monotonic
+        self,
+        endpoint: str,
+        identity: Any,
+        *,
+        telemetry: Telemetry | None = None,
+        pause: float = PAUSE_SECONDS,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
-        self._client = EventGridPublisherClient(endpoint, identity, **OPTIONS)
+        self._client = EventGridPublisherClient(endpoint, identity, **OPTIONS, **watched("event-grid", telemetry))
         # A token over plain http is for the stand-in on loopback; settings refuse any other such address.
         self._sending: dict[str, Any] = {} if endpoint.startswith("https://") else {"enforce_https": False}
         self._pause = pause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -12,31 +13,47 @@ from shared.domain.measures import Metric
 from shared.services.ports import Telemetry
 
 TOO_MANY = 429
+STORAGE_BUSY = (TOO_MANY, 503)
+"""Storage answers 503, "Server Busy", where others answer 429."""
 
 
 class ThrottleWatch(SansIOHTTPPolicy[Any, Any]):
     """Sees each try of a client; given as one of its `per_retry_policies`."""
 
-    def __init__(self, service: str, telemetry: Telemetry) -> None:
-        self._service, self._telemetry = service, telemetry
+    def __init__(self, service: str, telemetry: Telemetry, statuses: tuple[int, ...] = (TOO_MANY,)) -> None:
+        self._service, self._telemetry, self._statuses = service, telemetry, statuses
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
         """See `SansIOHTTPPolicy`."""
-        if response.http_response.status_code == TOO_MANY:
+        if response.http_response.status_code in self._statuses:
             self._telemetry.count(Metric.THROTTLED, service=self._service)
 
 
-class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
-    """For calls that share a transport, to Entra and to Graph."""
+def watched(service: str, telemetry: Telemetry | None, statuses: tuple[int, ...] = (TOO_MANY,)) -> dict[str, Any]:
+    """The option of an official client that has its answers counted; nothing where nothing is measured."""
+    return {"per_retry_policies": [ThrottleWatch(service, telemetry, statuses)]} if telemetry else {}
 
-    def __init__(self, telemetry: Telemetry, graph_url: str, **options: Any) -> None:
+
+def watched_transport(
+    service: str, telemetry: Telemetry | None, others: Mapping[str, str] | None = None, **options: Any
+) -> AioHttpTransport:
+    """A transport whose answers are counted under `service`, or another one that `others` names by its address."""
+    if telemetry is None:
+        return AioHttpTransport(**options)
+    return WatchedTransport(service, telemetry, others or {}, **options)
+
+
+class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
+    """For requests that pass no official client's pipeline of ours."""
+
+    def __init__(self, service: str, telemetry: Telemetry, others: Mapping[str, str], **options: Any) -> None:
         super().__init__(**options)
-        self._telemetry, self._graph_url = telemetry, graph_url
+        self._service, self._telemetry, self._others = service, telemetry, others
 
     async def send(self, request: Any, **options: Any) -> Any:
         """See `AioHttpTransport`."""
         response = await super().send(request, **options)
         if response.status_code == TOO_MANY:
-            service = "graph" if request.url.startswith(self._graph_url) else "entra"
-            self._telemetry.count(Metric.THROTTLED, service=service)
+            named = (name for url, name in self._others.items() if request.url.startswith(url))
+            self._telemetry.count(Metric.THROTTLED, service=next(named, self._service))
         return response

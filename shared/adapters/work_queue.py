@@ -14,7 +14,8 @@ from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient
 
 from shared.adapters.azure_errors import translated
-from shared.services.ports import Clock, Release
+from shared.adapters.throttling import STORAGE_BUSY, watched
+from shared.services.ports import Clock, Release, Telemetry
 from shared.services.ports.queue import WORK_QUEUE
 
 SERVICE = "Queue Storage"
@@ -59,11 +60,13 @@ class AzureWorkQueue:
             await self._client.send_message(release.work.message, visibility_timeout=hidden)
 
 
-def from_connection_string(connection_string: str, clock: Clock) -> AzureWorkQueue:
+def from_connection_string(connection_string: str, clock: Clock, telemetry: Telemetry | None = None) -> AzureWorkQueue:
     """For the storage emulator."""
-    return AzureWorkQueue(QueueClient.from_connection_string(connection_string, WORK_QUEUE, **OPTIONS), clock)
+    options = OPTIONS | watched("storage", telemetry, STORAGE_BUSY)
+    return AzureWorkQueue(QueueClient.from_connection_string(connection_string, WORK_QUEUE, **options), clock)
 
 
-def from_account(endpoint: str, credential: Any, clock: Clock) -> AzureWorkQueue:
+def from_account(endpoint: str, credential: Any, clock: Clock, telemetry: Telemetry | None = None) -> AzureWorkQueue:
     """For Azure, by the function app's identity."""
-    return AzureWorkQueue(QueueClient(endpoint, WORK_QUEUE, credential=credential, **OPTIONS), clock)
+    options = OPTIONS | watched("storage", telemetry, STORAGE_BUSY)
+    return AzureWorkQueue(QueueClient(endpoint, WORK_QUEUE, credential=credential, **options), clock)

@@ -173,7 +173,7 @@ class Row(Record):
     exchange: int | None = None
     """The attempt of keep-alive that is under way, or died: it may have left a secret version behind."""
     ends_at: Instant | None = None
-    """When the submitted credential ends, where it says so (certificate)."""
+    """When the submitted credential ends, where it says so (certificate) or the directory does (client-secret)."""
     warned: int | None = None
     """How many days before its end the status last warned of it."""
     refused: str | None = None

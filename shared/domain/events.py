@@ -21,9 +21,9 @@ from shared.domain.schedule import Trigger
 SOURCE = "/app-connections/azure-key-vault"
 """The CloudEvents `source` of every event."""
 
-MAX_WAITING = 14_000
-"""Characters of events that one row keeps for a topic that takes none, some thirty of them. Beyond, the oldest go: a
-connection changes a few times a day, and its row, which must be written for its rotation, has a size to keep to."""
+MAX_WAITING = 100_000
+"""Characters of events that one row keeps for a topic that takes none, some two hundred of them. Beyond, the oldest go:
+a connection changes a few times a day, and its row, which must be written for its rotation, has a size to keep to."""
 
 
 class EventType(StrEnum):

@@ -10,6 +10,10 @@ class Metric(StrEnum):
 
     CONNECTIONS = "connections"
     """Gauge, by `state` and `method`: counted by the daily round over all connections."""
+    OLDEST_SUCCESS_AGE = "rotation.oldest_success_age"
+    """Gauge in seconds, by `method`: since the newest success of the self-rotating connection that is worst off."""
+    DUE_NEXT = "due.next"
+    """Gauge, by `within` (day, week, month, later): connections by when they next owe something; by the daily round."""
     TRANSITIONS = "connection.transitions"
     """Counter, by `state` and `method`: a connection came into this state."""
     EXPIRY_WARNINGS = "connection.expiry_warnings"
@@ -29,4 +33,5 @@ class Metric(StrEnum):
     ACCESS_TOKEN_REFUSED = "access_token.refused"
     """Counter, by `reason` (needs-reconnect, upstream): requests for a token that got none."""
     THROTTLED = "upstream.throttled"
-    """Counter, by `service` (entra, graph, key-vault, storage): answers that told us to slow down."""
+    """Counter, by `service` (entra, graph, key-vault, storage, event-grid, customer-vault): answers that told us to
+    slow down."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.domain.connection import Health, Row
+from shared.domain.credential import Method
 from shared.domain.entra_errors import judge
 from shared.domain.errors import ConnectionBroken, GrantRefused
 
@@ -30,11 +31,23 @@ def may_be_spreading(row: Row, now: datetime) -> bool:
 
 def refused(row: Row, refusal: GrantRefused, now: datetime) -> Row:
     """The row once Entra refused its credential."""
-    return unusable(row, refusal.friendly, judge(refusal.refusal), now)
+    return _of_no_use(row, refusal.friendly, judge(refusal.refusal), now)
 
 
-def unusable(row: Row, reason: str, state: Health, now: datetime) -> Row:
-    """The row once its credential proved of no use; the same row when it says so already."""
+def unreadable(row: Row, now: datetime) -> Row:
+    """The row once its credential could not be read, whatever Entra thinks of it."""
+    return _of_no_use(row, unreadable_text(row), Health.NEEDS_RECONNECT, now)
+
+
+def unreadable_text(row: Row) -> str:
+    """What happened, and how it is mended."""
+    by_person = row.connection.method is Method.OAUTH
+    remedy = "Reconnect: open a new connect link and sign in" if by_person else "Submit the credential again"
+    return f"The stored credential is missing from Key Vault or unreadable. {remedy}."
+
+
+def _of_no_use(row: Row, reason: str, state: Health, now: datetime) -> Row:
+    """The same row when it says so already."""
     status = row.connection.status
     if status.state is state and row.refused == row.in_use:
         return row  # the reason carries ids of the single answer, which are no change

@@ -34,11 +34,8 @@ class Auditing:
             org_id, connection_id=connection_id, since=since, until=until, after=after, limit=limit
         )
 
-    async def record(
-        self, org_id: str, action: Action, origin: Origin, *, connection_id: str, connection_name: str
-    ) -> None:
-        """Write a line of something that must not happen without one. Raises `UpstreamError`."""
-        line = audited(action, origin, self._clock(), connection_id=connection_id, connection_name=connection_name)
+    async def record(self, org_id: str, line: AuditLog) -> None:
+        """Write the line of what must not happen without one. Raises `UpstreamError`: the same may be written again."""
         await self._trail.add(org_id, [line])
 
     async def note(

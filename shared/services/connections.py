@@ -16,7 +16,7 @@ from shared.domain.project import Project
 from shared.domain.schedule import IntervalUnit, Trigger
 from shared.services.background import Background
 from shared.services.ports import Clock, ConnectionTable, Listed, Page, ProjectTable, RecordPage, RotationHistory
-from shared.services.rows import Rows
+from shared.services.rows import Rows, not_found
 
 
 class Connections:
@@ -62,10 +62,8 @@ class Connections:
 
         Raises `NotFound`.
         """
-        stored = await self._rows.read(org_id, connection_id)
-        if stored is None or stored.row.lifecycle is not Lifecycle.ACTIVE:
-            raise not_found(connection_id)
-        row, project_id = stored.row, stored.row.connection.project_id
+        row = await self._rows.active(org_id, connection_id)
+        project_id = row.connection.project_id
         restricted = row.project_restricted and project_id is not None
         return row, await self._projects.get(org_id, str(project_id)) if restricted else None
 
@@ -188,8 +186,3 @@ class Connections:
 
 def _not_configured() -> NotFound:
     return NotFound("Credential rotation is not configured for this connection")
-
-
-def not_found(connection_id: str) -> NotFound:
-    """What a caller is told of a connection that does not exist for them."""
-    return NotFound(f"Could not find App Connection with ID {connection_id}")

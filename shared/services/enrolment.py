@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from datetime import datetime
 
 from shared.domain.connection import LONGEST_RUN, Lifecycle, Row
 from shared.domain.creation import Enrolled
 from shared.domain.credential import ClientSecret, Method
-from shared.domain.errors import BadRequest, DirectoryRefused, UpstreamError
+from shared.domain.errors import BadRequest, DirectoryRefused, ProductError, UpstreamError
 from shared.domain.graph_errors import HOME_TENANT
-from shared.services.ports import Claim, ClaimTable, Clock, Graph
+from shared.services.ports import Claim, ClaimTable, Clock, Graph, ListedPassword
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 KEY_ID_REQUIRED = "Client Secret Key ID is required when enabling credential rotation."
 HINT_CHARS = 3
 """Graph lists the first three characters of each secret."""
+COMFORT_SECONDS = 5.0
+"""How long a caller waits for what is good to know and not needed."""
 
 
 class Claims:
@@ -66,7 +70,7 @@ class Claims:
 
 
 class Enrolment:
-    """Checks, before rotation is enabled, that it will work."""
+    """What an app registration says of the client secret that was submitted; above all, whether rotation will work."""
 
     def __init__(self, *, claims: Claims, graph: Graph, own_apps: frozenset[str]) -> None:
         self._claims = claims
@@ -90,12 +94,34 @@ class Enrolment:
                 "The Client Secret Key ID is not among the client secrets of the app registration. Copy the Secret ID "
                 "of the client secret that you submit."
             )
-        if password.hint != credential.client_secret[:HINT_CHARS]:
+        if not _is_of(password, credential):
             raise BadRequest(
                 "The Client Secret Key ID belongs to another client secret than the one submitted. Copy the Secret ID "
                 "of the client secret that you submit."
             )
         return Enrolled(object_id=app.object_id, key_id=key_id, ends_at=password.ends_at)
+
+    async def end_of(self, credential: ClientSecret, key_id: str | None) -> datetime | None:
+        """When a secret ends that this service does not manage; None where that cannot be known.
+
+        Most apps may not read their own registration, and nobody needs the answer: nothing that goes wrong is told.
+        """
+        if key_id is None:
+            return None
+        try:
+            async with asyncio.timeout(COMFORT_SECONDS):
+                app = await (await self._graph.sign_in(credential)).registration()
+        except (ProductError, TimeoutError) as fault:
+            log.info("credential.end-unknown clientId=%s reason=%s", credential.client_id, type(fault).__name__)
+            return None
+        listed = app.passwords if app is not None else ()
+        ends = (each.ends_at for each in listed if each.key_id == key_id and _is_of(each, credential))
+        return next(ends, None)
+
+
+def _is_of(listed: ListedPassword, credential: ClientSecret) -> bool:
+    """Whether a listed password can be the submitted one."""
+    return listed.hint == credential.client_secret[:HINT_CHARS]
 
 
 def _bears_out(row: Row, tenant_id: str, client_id: str) -> bool:

@@ -9,20 +9,17 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from shared.domain import rotation
+from shared.domain import rotation, standing
 from shared.domain.connection import Health, Row
 from shared.domain.credential import OAuthGrant
 from shared.domain.entra_errors import judge
-from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound, UpstreamError
+from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound
 from shared.domain.schedule import IntervalUnit, Trigger
+from shared.services.discarding import discard
 from shared.services.ports import Clock, Entra, Stored, StoredVersion, Vault
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
-
-UNUSABLE = (
-    "The stored credential is missing from Key Vault or unreadable. Reconnect: open a new connect link and sign in."
-)
 
 
 class GrantExchange:
@@ -74,7 +71,7 @@ class GrantRotation:
         except GrantRefused as refused:
             await self._fail(row, refused.friendly, judge(refused.refusal))
         except (NotFound, ValidationError):  # the text of the latter could quote what it could not read
-            await self._fail(row, UNUSABLE, Health.NEEDS_RECONNECT)
+            await self._fail(row, standing.unreadable_text(row), Health.NEEDS_RECONNECT)
         else:
             await self._promote(row, version)
 
@@ -93,20 +90,13 @@ class GrantRotation:
         try:
             after = await self._rows.change(tried.org_id, tried.id, promoted)
         except ConcurrentChange:
-            await self._discard(tried, version.id)
+            await discard(self._vault, version.id, connection_id=tried.id)
             raise
         if after is not None and tried.run is not None:
             log.info(
                 "rotation.succeeded orgId=%s connectionId=%s rotationId=%s version=%s",
                 tried.org_id, tried.id, tried.run.id, version.id.rsplit("/", 1)[-1],
             )  # fmt: skip
-
-    async def _discard(self, row: Row, version_id: str) -> None:
-        """Another worker went first: our version is nobody's. Left behind, the sweep finds it."""
-        try:
-            await self._vault.disable(version_id)
-        except UpstreamError as fault:
-            log.warning("rotation.version-left connectionId=%s reason=%s", row.id, fault.service)
 
     async def _fail(self, tried: Row, reason: str, state: Health) -> None:
         def failed(row: Row) -> Row:

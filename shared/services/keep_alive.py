@@ -9,11 +9,12 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from shared.domain import rotation, standing
-from shared.domain.connection import LONGEST_RUN, Health, Hold, Row
-from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound, UpstreamError
+from shared.domain.connection import LONGEST_RUN, Hold, Row
+from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound
 from shared.domain.keep_alive import is_same_exchange
 from shared.domain.owed import Action
-from shared.services.grants import UNUSABLE, GrantExchange
+from shared.services.discarding import discard
+from shared.services.grants import GrantExchange
 from shared.services.ports import Clock, Stored, StoredVersion, Vault
 from shared.services.rows import Rows
 
@@ -50,7 +51,7 @@ class KeepAlive:
             refusal = refused
             await self._end(tried, lambda row: standing.refused(row, refusal, self._clock()))
         except (NotFound, ValidationError):  # the text of the latter could quote what it could not read
-            await self._end(tried, lambda row: standing.unusable(row, UNUSABLE, Health.NEEDS_RECONNECT, self._clock()))
+            await self._end(tried, lambda row: standing.unreadable(row, self._clock()))
         else:
             await self._promote(tried, version)
 
@@ -82,7 +83,7 @@ class KeepAlive:
         try:
             await self._rows.change(tried.org_id, tried.id, promoted)
         except ConcurrentChange:
-            await self._discard(tried, version.id)
+            await discard(self._vault, version.id, connection_id=tried.id)
             raise
         log.info("grant.renewed orgId=%s connectionId=%s", tried.org_id, tried.id)
 
@@ -102,10 +103,3 @@ class KeepAlive:
             log.warning(
                 "grant.refused orgId=%s connectionId=%s state=%s", tried.org_id, tried.id, after.connection.status.state
             )
-
-    async def _discard(self, row: Row, version_id: str) -> None:
-        """Somebody else went first: our version is nobody's. Left behind, the sweep finds it."""
-        try:
-            await self._vault.disable(version_id)
-        except UpstreamError as fault:
-            log.warning("grant.version-left connectionId=%s reason=%s", row.id, fault.service)

@@ -8,6 +8,7 @@ from datetime import datetime
 from shared.domain.connection import Lifecycle, OutboxEntry, Row
 from shared.domain.measures import Metric
 from shared.domain.rotation import RotationRecord
+from shared.services.invocation import current_request_id
 from shared.services.ports import Telemetry
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,6 @@ def _log(line: OutboxEntry, row: Row, rotation_id: str | None) -> None:
     begun = row.run.id if row.run is not None and line.body["action"] == "connection.rotate" else None
     log.info(
         "outcome action=%s outcome=%s requestId=%s orgId=%s connectionId=%s rotationId=%s",
-        line.body["action"], line.body["outcome"], line.body["requestId"] or "-", row.org_id, row.id,
-        (rotation_id if of_a_run else begun) or "-",
+        line.body["action"], line.body["outcome"], line.body["requestId"] or current_request_id() or "-",
+        row.org_id, row.id, (rotation_id if of_a_run else begun) or "-",
     )  # fmt: skip

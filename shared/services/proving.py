@@ -109,12 +109,16 @@ class Proving:
 
     async def _by_app(self, credential: AppCredential, row: Row) -> Proof:
         await self._apps.app_token(credential)
-        enrolled = None
-        if isinstance(credential, ClientSecret) and row.connection.is_auto_rotation_enabled:
+        enrolled, ends_at = None, None
+        if isinstance(credential, Certificate):
+            ends_at = certificate.ends_at(credential.certificate_body)
+        elif isinstance(credential, ClientSecret) and row.connection.is_auto_rotation_enabled:
             enrolled = await self._enrolment.enrol(row.org_id, row.id, credential, row.secret_key_id)
+        elif isinstance(credential, ClientSecret):
+            ends_at = await self._enrolment.end_of(credential, row.secret_key_id)
         return Proof(
             enrolled=enrolled,
-            ends_at=certificate.ends_at(credential.certificate_body) if isinstance(credential, Certificate) else None,
+            ends_at=ends_at,
             public=credential.public,
             submitted=submitted_parts(credential),
             secret=credential.model_dump_json() if credential.is_secret else None,

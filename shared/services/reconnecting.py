@@ -12,14 +12,14 @@ from shared.domain import editing
 from shared.domain.audit import Action, Actor, ActorType
 from shared.domain.connection import LONGEST_RUN, Lifecycle, Row
 from shared.domain.creation import Proof
-from shared.domain.errors import BadRequest, ConcurrentChange, NotFound, UpstreamError
+from shared.domain.errors import BadRequest, ConcurrentChange, NotFound
 from shared.domain.schedule import IntervalUnit
 from shared.services.background import Background
-from shared.services.connections import not_found
 from shared.services.creating import Visit
+from shared.services.discarding import discard
 from shared.services.ports import Clock, Grant, Link, StoredVersion, Vault
 from shared.services.proving import Proving
-from shared.services.rows import Rows
+from shared.services.rows import Rows, not_found
 
 log = logging.getLogger(__name__)
 
@@ -49,31 +49,21 @@ class Reconnecting:
 
         Raises `BadRequest` when somebody else signed in than the link allows, `NotFound` when the connection is gone.
         """
-        seen = await self._active(link)
+        seen = await self._rows.active(link.org_id, link.connection_id)
         proof = self._proving.of_grant(await redeem(), link.tenant)
-        if not link.allow_different_account and proof.account_id != seen.account_id:
-            raise BadRequest(
-                "Another account signed in than the one that this connection was made with. Open the connect link "
-                "again and choose that account, or ask for a link that allows a different account."
-            )
+        _check_account(seen, link, proof)
         version = await self._stored(link, proof)
         try:
             after = await self._rows.change(
                 link.org_id, link.connection_id, lambda row: self._reconnected(row, link, proof, version, visit)
             )
-        except (ConcurrentChange, NotFound):  # for certain: the new version is nobody's
-            await self._discard(link, version)
+        except (BadRequest, ConcurrentChange, NotFound):  # for certain: the new version is nobody's
+            await discard(self._vault, version.id, connection_id=link.connection_id)
             raise
         if after is None:
             raise not_found(link.connection_id)
         self._background.look_at(after)
         log.info("connection.reconnected orgId=%s connectionId=%s", link.org_id, link.connection_id)
-
-    async def _active(self, link: Link) -> Row:
-        stored = await self._rows.read(link.org_id, link.connection_id)
-        if stored is None or stored.row.lifecycle is not Lifecycle.ACTIVE:
-            raise not_found(link.connection_id)
-        return stored.row
 
     async def _stored(self, link: Link, proof: Proof) -> StoredVersion:
         """A new secret version, announced first: should this die, the sweep finds what no row names."""
@@ -93,6 +83,7 @@ class Reconnecting:
             return row  # our own write won, its answer was lost, and somebody wrote since
         if row.lifecycle is not Lifecycle.ACTIVE:
             raise not_found(link.connection_id)
+        _check_account(row, link, proof)  # somebody may have been faster with another account
         now = self._clock()
         after = editing.with_credentials(row, proof, version.id, now=now, unit=self._unit)
         visitor = Actor(
@@ -104,9 +95,11 @@ class Reconnecting:
         line = row.line(Action.RECONNECT, visit.origin.model_copy(update={"actor": visitor}), now)
         return editing.counted(after.having(reconnected_by=link.flow_id), now).recording(line)
 
-    async def _discard(self, link: Link, version: StoredVersion) -> None:
-        """Left behind, the sweep that was announced finds it."""
-        try:
-            await self._vault.disable(version.id)
-        except UpstreamError as fault:
-            log.warning("connection.version-left connectionId=%s reason=%s", link.connection_id, fault.service)
+
+def _check_account(row: Row, link: Link, proof: Proof) -> None:
+    """Raise `BadRequest` when the link is for the account in use only and another one signed in."""
+    if not link.allow_different_account and proof.account_id != row.account_id:
+        raise BadRequest(
+            "Another account signed in than the one that this connection was made with. Open the connect link "
+            "again and choose that account, or ask for a link that allows a different account."
+        )

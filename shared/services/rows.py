@@ -10,9 +10,9 @@ import logging
 import uuid
 from collections.abc import Callable
 
-from shared.domain.connection import DueHint, Row
+from shared.domain.connection import DueHint, Lifecycle, Row
 from shared.domain.due import plan_hint
-from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError
+from shared.domain.errors import ConcurrentChange, NameTaken, NotFound, UpstreamError
 from shared.domain.events import waiting, with_events
 from shared.services import outcomes
 from shared.services.ports import Clock, ConnectionTable, DueTable, Stored, Telemetry
@@ -44,6 +44,13 @@ class Rows:
     async def read(self, org_id: str, connection_id: str) -> Stored | None:
         """The row, whatever its lifecycle, or None."""
         return await self._connections.get(org_id, connection_id)
+
+    async def active(self, org_id: str, connection_id: str) -> Row:
+        """The row of a connection that exists for callers. Raises `NotFound`."""
+        stored = await self.read(org_id, connection_id)
+        if stored is None or stored.row.lifecycle is not Lifecycle.ACTIVE:
+            raise not_found(connection_id)
+        return stored.row
 
     async def insert(self, row: Row) -> Stored:
         """Write a new row. Raises `NameTaken`, `ConcurrentChange` when the id exists, `NotFound` without project."""
@@ -116,3 +123,8 @@ class Rows:
             await self._due.remove(row.org_id, row.id, hint)
         except UpstreamError as fault:
             log.warning("due.hint-left connectionId=%s reason=%s", row.id, fault.service)
+
+
+def not_found(connection_id: str) -> NotFound:
+    """What a caller is told of a connection that does not exist for them."""
+    return NotFound(f"Could not find App Connection with ID {connection_id}")

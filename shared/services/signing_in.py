@@ -9,11 +9,6 @@ from shared.domain.credential import Federated, Method, OAuthGrant, parse_creden
 from shared.domain.errors import NotFound
 from shared.services.ports import AppAuthority, AppToken, Entra, Vault
 
-UNUSABLE = (
-    "The stored credential is missing from Key Vault or unreadable. Reconnect: open a new connect link and sign in, "
-    "or submit the credential again."
-)
-
 
 class Unusable(Exception):
     """The credential cannot be read, whatever Entra thinks of it."""

@@ -25,7 +25,13 @@ class NoTelemetry:
     def gauge(self, metric: Metric, value: float, **attributes: str) -> None:
         """See `Telemetry`."""
 
-    def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:  # noqa: ARG002 -- the port's
+    def span(
+        self,
+        name: str,  # noqa: ARG002 -- the port's
+        *,
+        parent: str | None = None,  # noqa: ARG002
+        **attributes: str,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
         """See `Telemetry`."""
         return nullcontext()
 

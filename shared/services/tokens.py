@@ -15,15 +15,16 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from shared.domain import standing
-from shared.domain.audit import Action, Origin
+from shared.domain.audit import Action, AuditLog, Origin, audited
 from shared.domain.caller import Caller
 from shared.domain.connection import Row
 from shared.domain.errors import ConnectionBroken, NotFound, UpstreamError
 from shared.domain.measures import Metric
 from shared.domain.project import Project
 from shared.services.auditing import Auditing
-from shared.services.connections import Connections, not_found
+from shared.services.connections import Connections
 from shared.services.ports import AppToken, Clock, Telemetry
+from shared.services.rows import not_found
 from shared.services.telemetry import NoTelemetry
 from shared.services.using import Using
 
@@ -48,8 +49,10 @@ class _Entry:
     token: AppToken | None = None
     broken: ConnectionBroken | None = None
     broken_at: datetime | None = None
+    lines: dict[str, AuditLog] = field(default_factory=dict)
+    """By caller: the audit line about this token. Its answer lost, the same is written again, and leaves one."""
     told: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """By caller: the audit line about this token."""
+    """By caller: the writing of that line."""
 
     def admits(self, caller: Caller) -> bool:
         """Whether the connection exists for that caller."""
@@ -59,6 +62,12 @@ class _Entry:
         """Whether asking Entra again so soon would be in vain."""
         recent = self.broken_at is not None and now - self.broken_at < REFUSAL_KEPT
         return recent and self.row.refused == self.row.in_use
+
+    def refusal(self) -> ConnectionBroken | NotFound:
+        """Why there is no token; a new one each time, or it would keep the frames of all that it was raised in."""
+        if self.broken is None:
+            return not_found(self.row.id)
+        return ConnectionBroken(self.broken.message, self.broken.details)
 
     def serves(self, now: datetime) -> bool:
         """Whether the token lasts."""
@@ -116,7 +125,7 @@ class Tokens:
             source = "entra"
             entry = await self._together("sign-in", key, self._signed_in)
         if entry.token is None:
-            raise entry.broken or not_found(connection_id)
+            raise entry.refusal()
         await self._tell(entry, caller)
         return source, entry.token
 
@@ -145,7 +154,8 @@ class Tokens:
         entry, now = self._entries.get(key) or await self._read(key), self._clock()
         if entry.serves(now):
             return entry
-        if entry.broken_at is not None:
+        died_before = standing.is_dead(entry.row) and entry.read_at < now
+        if died_before or entry.broken_at is not None:
             entry = await self._read(key)  # it says more since: the judgement, or that somebody mended it
             if entry.refused_lately(now):
                 return entry
@@ -172,22 +182,21 @@ class Tokens:
         """Audit the caller's first use of this token. Unwritten, the next request tries again."""
         told = entry.told.get(caller.object_id)
         if told is None:
-            told = entry.told[caller.object_id] = _task(self._audited(entry.row, caller))
+            told = entry.told[caller.object_id] = _task(self._auditing.record(caller.org_id, self._line(entry, caller)))
         try:
             await asyncio.shield(told)
-        except UpstreamError:
+        except Exception:
             if entry.told.get(caller.object_id) is told:
                 del entry.told[caller.object_id]
             raise
 
-    async def _audited(self, row: Row, caller: Caller) -> None:
-        await self._auditing.record(
-            row.org_id,
-            Action.USE,
-            Origin.of(caller),
-            connection_id=row.id,
-            connection_name=row.connection.name,
-        )
+    def _line(self, entry: _Entry, caller: Caller) -> AuditLog:
+        if caller.object_id not in entry.lines:
+            name = entry.row.connection.name
+            entry.lines[caller.object_id] = audited(
+                Action.USE, Origin.of(caller), self._clock(), connection_id=entry.row.id, connection_name=name
+            )
+        return entry.lines[caller.object_id]
 
 
 def _task(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:

@@ -6,7 +6,6 @@ between is no obstacle: the edit is applied to the newest row.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,17 +16,16 @@ from shared.domain.connection import LONGEST_RUN, Lifecycle, Row, credentials_ha
 from shared.domain.creation import Enrolled, Proof
 from shared.domain.credential import AppCredential
 from shared.domain.editing import Edit
-from shared.domain.errors import ConcurrentChange, Conflict, NameTaken, NotFound, PreconditionFailed, UpstreamError
+from shared.domain.errors import ConcurrentChange, Conflict, NameTaken, NotFound, PreconditionFailed
 from shared.domain.schedule import IntervalUnit
 from shared.services.background import Background
-from shared.services.connections import Connections, not_found
+from shared.services.connections import Connections
 from shared.services.creating import name_taken
+from shared.services.discarding import discard
 from shared.services.enrolment import Claims
 from shared.services.ports import Clock, StoredVersion, Vault
 from shared.services.proving import Proving, SubmittedCode, submitted_parts
-from shared.services.rows import Rows
-
-log = logging.getLogger(__name__)
+from shared.services.rows import Rows, not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,8 @@ class Updating:
         try:
             after = await self._rows.change(caller.org_id, connection_id, edit)
         except (Conflict, NotFound) as refusal:  # for certain: the new version is nobody's
-            await self._discard(seen, replacement)
+            if replacement is not None and replacement.version is not None:
+                await discard(self._vault, replacement.version.id, connection_id=seen.id)
             if isinstance(refusal, NameTaken):
                 raise name_taken(update.edit.name or seen.connection.name) from None
             raise
@@ -180,15 +179,6 @@ class Updating:
             return row if key_id in (None, row.secret_key_id) else row.having(secret_key_id=key_id)
         after = after.having(secret_key_id=key_id or (None if replacement else row.secret_key_id))
         return editing.counted(after, now)
-
-    async def _discard(self, seen: Row, replacement: _Replacement | None) -> None:
-        """Make a version unreadable that no row will name. Left behind, the sweep that was announced finds it."""
-        if replacement is None or replacement.version is None:
-            return
-        try:
-            await self._vault.disable(replacement.version.id)
-        except UpstreamError as fault:
-            log.warning("connection.version-left connectionId=%s reason=%s", seen.id, fault.service)
 
 
 def _check_unchanged(row: Row, seen: Row) -> None:

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from itertools import product
 
-from pydantic import Field
-
-from shared.domain.connection import Health, Lifecycle, Row
 from shared.domain.credential import Method
 from shared.domain.errors import ConcurrentChange, UpstreamError
-from shared.domain.measures import Metric
-from shared.domain.model import Record
 from shared.domain.owed import first_due
 from shared.services.advance import Advance
 from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored, Telemetry
 from shared.services.revocation import Revocation
+from shared.services.stock import Stock
 from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
@@ -30,7 +25,7 @@ GRACE = timedelta(days=1)
 MAX_EXPIRED = 1000
 
 
-class Round(Record):
+class Round(Stock):
     """How far a round came, and what it found."""
 
     place: str | None = None
@@ -45,8 +40,6 @@ class Round(Record):
     """App passwords with our names that no row knew."""
     flows_removed: int = 0
     """Expired connect links and attempts."""
-    states: dict[str, int] = Field(default_factory=dict)
-    """Connections by `<state> <method>`."""
     failed: int = 0
     """Rows that could not be looked at; the next round tries again."""
 
@@ -84,14 +77,13 @@ class Upkeep:
         for stored in rows:
             found = await self._looked_at(stored, found)
         if found.done:
-            for state, method in product(Health, Method):
-                number = found.states.get(f"{state.value} {method.value}", 0)
-                self._telemetry.gauge(Metric.CONNECTIONS, number, state=state.value, method=method.value)
+            found.tell(self._telemetry, self._clock())
         log.info("upkeep.page %s", found.model_dump_json())
         return found
 
-    async def _looked_at(self, stored: Stored, found: Round) -> Round:
-        counts: dict[str, object] = {"rows": found.rows + 1, "states": _counted(found.states, stored.row)}
+    async def _looked_at(self, stored: Stored, so_far: Round) -> Round:
+        found = so_far.counted(stored.row, self._clock())
+        counts: dict[str, object] = {"rows": found.rows + 1}
         try:
             counts["hints_restored"] = found.hints_restored + await self._hint_restored(stored)
             counts["passwords_removed"] = found.passwords_removed + await self._strays_removed(stored)
@@ -121,10 +113,3 @@ class Upkeep:
             return False
         await self._advance(stored.row.org_id, stored.row.id)
         return True
-
-
-def _counted(states: dict[str, int], row: Row) -> dict[str, int]:
-    if row.lifecycle is not Lifecycle.ACTIVE:
-        return states
-    key = f"{row.connection.status.state.value} {row.connection.method.value}"
-    return {**states, key: states.get(key, 0) + 1}

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Callable
 
 from shared.domain import standing
-from shared.domain.connection import Health, Lifecycle, Row
+from shared.domain.connection import Lifecycle, Row
 from shared.domain.errors import GrantRefused, UpstreamUnavailable
-from shared.services.connections import not_found
 from shared.services.ports import AppToken, Clock
 from shared.services.rows import Rows
-from shared.services.signing_in import UNUSABLE, SigningIn, Unusable
+from shared.services.signing_in import SigningIn, Unusable
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class Using:
         try:
             return await self._used(row)
         except (GrantRefused, Unusable) as first:
-            present = await self._present(row)
+            present = await self._rows.active(row.org_id, row.id)
             if present.in_use != row.in_use:
                 try:
                     return await self._used(present)
@@ -58,7 +57,7 @@ class Using:
         def judged(present: Row) -> Row:
             if isinstance(fault, GrantRefused):
                 return standing.refused(present, fault, now)
-            return standing.unusable(present, UNUSABLE, Health.NEEDS_RECONNECT, now)
+            return standing.unreadable(present, now)
 
         after = await self._changed(row, judged)
         log.warning(
@@ -76,9 +75,3 @@ class Using:
 
         after = await self._rows.change(row.org_id, row.id, guarded)
         return row if after is None else after
-
-    async def _present(self, row: Row) -> Row:
-        stored = await self._rows.read(row.org_id, row.id)
-        if stored is None or stored.row.lifecycle is not Lifecycle.ACTIVE:
-            raise not_found(row.id)
-        return stored.row

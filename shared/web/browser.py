@@ -11,13 +11,14 @@ import azure.functions as func
 from shared.domain.audit import Actor, ActorType, Origin
 from shared.domain.creation import NewConnection
 from shared.domain.errors import NotFound, ProductError
+from shared.services.invocation import invocation
 from shared.services.oauth_flow import ATTEMPT_LIFETIME, Arrival, Departure, FlowState, OAuthFlow, connect_path
 from shared.services.ports import Link
 from shared.settings import Settings
 from shared.web import pages
 from shared.web.application import Application
 from shared.web.problems import STATUS
-from shared.web.request import address_of, request_id_of
+from shared.web.request import address_of, request_id_of, trace_parent_of
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class Browser:
             tenant=link.tenant,
             expires_at=link.expires_at,
             authority=self._settings.authority,
+            reconnect=link.reconnect,
+            same_account=link.reconnect and not link.allow_different_account,
         )
 
     async def press(self, link_secret: str, origin: str | None) -> func.HttpResponse:
@@ -82,7 +85,8 @@ class Browser:
         if arrival.state is FlowState.SUCCEEDED and arrival.connection_id is not None:
             page = pages.done_page(arrival.connection_id)
         else:
-            again = f"{self._settings.public_url}{connect_path(arrival.link_secret)}" if arrival.link_secret else None
+            useless = arrival.link_secret is None or arrival.error == NotFound.code  # its connection is gone
+            again = None if useless else f"{self._settings.public_url}{connect_path(str(arrival.link_secret))}"
             status = STATUS[arrival.error or "BadRequest"]
             page = pages.failure_page(arrival.message, status=status, again=again)
         if cookie is not None:
@@ -118,7 +122,8 @@ def page(application: Callable[[], Application]) -> Callable[[Page], PageFunctio
             visitor = Origin(actor=Actor(type=ActorType.VISITOR, address=address_of(req)), request_id=request_id)
             try:
                 app = application()
-                with app.telemetry.span(f"request {name}", requestId=request_id):
+                span, parent = f"request {name}", trace_parent_of(context)
+                with invocation(app.telemetry, span, request_id=request_id, parent=parent):
                     response = await show(Browser(flow=app.oauth, settings=app.settings, visitor=visitor), req)
             except Exception:  # the last line of defence
                 log.exception("request.defect function=%s requestId=%s", name, request_id)

@@ -7,7 +7,9 @@ import azure.functions as func
 from shared.web.assets import asset
 from shared.web.pages import styled_page
 
-SCRIPT = "\n".join(asset(f"{name}.js") for name in ("console-api", "console-view", "console-card", "console"))
+SCRIPT = "\n".join(
+    asset(f"{name}.js") for name in ("console-api", "console-view", "console-link", "console-card", "console")
+)
 
 
 def page() -> func.HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -37,7 +38,7 @@ def page() -> func.HttpResponse:
         for method, operation in methods.items()
     ]
     info = document["info"]
-    head = f"<h1>{escape(info['title'])}</h1><p>{escape(info['description'])}</p>"
+    head = f"<h1>The API</h1><p>{_with_code(info['description'])}</p>"
     link = '<p><a href="openapi.json">openapi.json</a></p>'
     return styled_page(str(info["title"]), head + link + "".join(endpoints), extra_style=STYLE)
 
@@ -55,5 +56,10 @@ def _endpoint(path: str, method: str, operation: dict[str, Any]) -> str:
     rows = "".join(f"<div><dt>{term}</dt><dd>{escape(value)}</dd></div>" for term, value in facts.items())
     return (
         f'<h2><code><b class="method">{method.upper()}</b> {escape(path)}</code></h2>'
-        f"<p>{escape(operation['summary'])}</p><dl>{rows}</dl>"
+        f"<p>{_with_code(operation['summary'])}</p><dl>{rows}</dl>"
     )
+
+
+def _with_code(text: str) -> str:
+    """The text as HTML, what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -30,13 +30,14 @@ from shared.domain.errors import (
     ValidationFailed,
 )
 from shared.domain.model import Record
+from shared.services.invocation import invocation
 from shared.services.ports import Work
 from shared.web import problems
 from shared.web.answers import ConnectionAnswer
 from shared.web.application import Application
 from shared.web.fields import is_name, is_uuid
 from shared.web.operation import Operation, Use
-from shared.web.request import address_of, etag_of, request_id_of
+from shared.web.request import address_of, etag_of, request_id_of, trace_parent_of
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +205,8 @@ class Endpoints:
                 caller=replace(caller, address=address_of(request), request_id=request_id),
                 app=app,
             )
-            with app.telemetry.span(f"request {operation.name}", requestId=request_id):
+            span, parent = f"request {operation.name}", trace_parent_of(context)
+            with invocation(app.telemetry, span, request_id=request_id, parent=parent):
                 answer = await _act(operation, call)
             messages = call.work
             headers = {**problems.SAFE_HEADERS, "x-request-id": request_id, **call.headers}

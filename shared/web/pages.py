@@ -15,26 +15,37 @@ NO_REFERRER = "no-referrer"
 
 
 def connect_page(  # what a person needs to know before they give a right away
-    *, organisation: str, requested_by: str, name: str, tenant: str | None, expires_at: datetime, authority: str
+    *,
+    organisation: str,
+    requested_by: str,
+    name: str,
+    tenant: str | None,
+    expires_at: datetime,
+    authority: str,
+    reconnect: bool = False,
+    same_account: bool = False,
 ) -> func.HttpResponse:
     """Who asks for what. The button posts back to the page's own address."""
+    title = "Reconnect an Azure Key Vault" if reconnect else "Connect an Azure Key Vault"
+    use = "go on using Key Vaults" if reconnect else "use Key Vaults"
     facts = {
         "Requested by": requested_by,
         "Organisation": organisation,
         "Connection": name,
         "Tenant": tenant or "the tenant of the account you choose",
+        **({"Account": "the one that the connection was made with"} if same_account else {}),
         "Right": "Access Azure Key Vault as you (user_impersonation), also while you are away",
         "Link valid until": f"{expires_at:%d %B %Y, %H:%M} UTC",
     }
     rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>" for term, value in facts.items())
-    body = f"""<h1>Connect an Azure Key Vault</h1>
-<p>You are asked to let this service use Key Vaults with your rights. Check that you expect this.</p>
+    body = f"""<h1>{title}</h1>
+<p>You are asked to let this service {use} with your rights. Check that you expect this.</p>
 <dl>{rows}</dl>
 <form method="post"><button type="submit">Continue to Microsoft sign-in</button></form>
 <p class="note">Nothing happens until you continue, and Microsoft will ask for your consent. You can withdraw it at any
 time at <b>myaccount.microsoft.com</b>. If you did not expect this request, close the page.</p>"""
     # Under `no-referrer` a browser sends `Origin: null` with the button (Fetch standard, "append a request Origin").
-    return _page("Connect an Azure Key Vault", body, 200, form_action=f"'self' {authority}", referrer="same-origin")
+    return _page(title, body, 200, form_action=f"'self' {authority}", referrer="same-origin")
 
 
 def done_page(connection_id: str) -> func.HttpResponse:

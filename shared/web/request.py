@@ -23,9 +23,13 @@ _ETAG = re.compile(r'"([0-9]+)"')
 
 def request_id_of(context: func.Context | None) -> str:
     """The trace id of this invocation (W3C Trace Context), under which telemetry has all of it; else a new one."""
-    parent = context.trace_context.trace_parent if context and context.trace_context else None
-    found = _TRACEPARENT.fullmatch(parent or "")
+    found = _TRACEPARENT.fullmatch(trace_parent_of(context) or "")
     return found.group(1) if found else uuid.uuid4().hex
+
+
+def trace_parent_of(context: func.Context | None) -> str | None:
+    """This invocation's place in its trace, as the host gives it: spans of ours belong under it."""
+    return context.trace_context.trace_parent if context and context.trace_context else None
 
 
 def address_of(request: func.HttpRequest) -> str | None:

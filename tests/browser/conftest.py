@@ -11,16 +11,17 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from local.client import Client
-from local.entra import seed
 from local.environment import CERTIFICATES
 from local.stack import Stack
 from tests.browser.chromium import chromium
 from tests.browser.person import Person
-from tests.e2e.stacks import HIDDEN_SECONDS, NEVER, all_free, beside, free_base
+from tests.e2e.stacks import NEVER, beside, hosting, running_product
 from tests.e2e.world import Customer, token_of
 
 ORGANISATIONS = 100
 WAYS = ("http", "https")
+NAMED, OFFSET = "https://localhost", 8
+"""Where the host over https is met, besides its port's offset."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,35 +40,16 @@ def organisations() -> list[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(organisations: list[str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """The product over http loopback. Its sign-in page is another site than the product, as in Azure."""
-    base = free_base()
-    settings = {
-        "ALLOWED_TENANTS": ",".join(organisations),
-        "ROTATION_INTERVAL_UNIT": "seconds",
-        "WORK_SCHEDULE": "* * * * * *",
-    }
-    running = Stack(base, state=tmp_path_factory.mktemp("stack"), settings=settings, hidden_seconds=HIDDEN_SECONDS)
-    try:
-        await running.start_emulators()
-        uris = [url + seed.CALLBACK_PATH for url in (running.api, _https(base))]
-        async with Client(running, "") as control:
-            await control.entra("POST", "applications", {"appId": seed.OAUTH_CLIENT_ID, "redirectUris": uris})
-        await running.start_host()
+    async with running_product(tmp_path_factory.mktemp("stack"), organisations, (NAMED, OFFSET)) as running:
         yield running
-    finally:
-        await running.processes.stop_all()
-    assert all_free(base), "the stack left something that still listens"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def https_stack(stack: Stack) -> AsyncIterator[Stack]:
     """The same over https, under a name: a form post from 127.0.0.1 to localhost crosses sites, as Entra's does."""
-    settings = {"PUBLIC_URL": _https(stack.ports.api), "WORK_SCHEDULE": NEVER}
-    https = beside(stack, name="https", offset=8, settings=settings)
-    try:
-        await https.start_host()
-        yield https
-    finally:
-        await https.processes.stop_all()
+    settings = {"PUBLIC_URL": f"{NAMED}:{stack.ports.api + OFFSET}", "WORK_SCHEDULE": NEVER}
+    async with hosting(beside(stack, name="https", offset=OFFSET, settings=settings)) as started:
+        yield started
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -122,7 +104,3 @@ async def person(browser: Browser, client: Client) -> AsyncIterator[Person]:
         watched.saw_nothing_odd()
     finally:
         await context.close()
-
-
-def _https(base: int) -> str:
-    return f"https://localhost:{base + 8}"

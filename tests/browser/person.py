@@ -18,6 +18,7 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 """The folder that `make screenshots` fills; a test run without it writes nothing."""
 
 MOST_TABS = 60
+MOST_ACCOUNTS = 300
 CALLBACK = re.compile(r"/oauth/callback(\?|$)")
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -27,8 +28,8 @@ class Person:
 
     def __init__(self, page: Page, *, allowed: Iterable[str]) -> None:
         self.page = page
-        self.expected: set[int] = set()
-        """Statuses of answers that the browser may complain about."""
+        self.expected: set[int | str] = set()
+        """What the browser may complain about: statuses of answers, and its own names of a network's errors."""
         self._allowed = set(allowed)
         self._trouble: list[str] = []
         self._foreign: list[str] = []
@@ -58,6 +59,15 @@ class Person:
         await self.reach(target)
         await self.page.keyboard.press(key)
 
+    async def choose(self, target: Locator) -> None:
+        """Go to the group of radio buttons, of which the arrow keys choose one."""
+        await self.press(self.page.get_by_role("radio").first, "Space")
+        for _ in range(MOST_ACCOUNTS):
+            if await target.is_checked():
+                return
+            await self.page.keyboard.press("ArrowDown")
+        raise AssertionError(f"the arrow keys do not reach {target}")
+
     async def write(self, target: Locator, text: str) -> None:
         """Go to the field and type."""
         await self.reach(target)
@@ -75,7 +85,7 @@ class Person:
     async def consent(self, name: str, *, decision: str = "Accept", status: int = 200) -> None:
         """Choose the account of that name at the sign-in, and decide; ends at the service's page of this status."""
         self.expected |= {status} if status >= 400 else set()
-        await self.press(self.page.get_by_role("radio", name=name), "Space")
+        await self.choose(self.page.get_by_role("radio", name=name))
         await self.reach(self.page.get_by_role("button", name=decision))
         async with self.page.expect_navigation(url=CALLBACK) as arriving:
             await self.page.keyboard.press("Enter")
@@ -108,8 +118,10 @@ class Person:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):
             return
-        refused = re.match(r"Failed to load resource: the server responded with a status of (\d+)", message.text)
-        if refused is None or int(refused[1]) not in self.expected:
+        failed = re.match(
+            r"Failed to load resource: (?:the server responded with a status of (\d+)|(\S+))", message.text
+        )
+        if failed is None or (int(failed[1]) if failed[1] else failed[2]) not in self.expected:
             self._trouble.append(f"{message.type}: {message.text} at {message.location}")
 
     def _asked(self, request: Request) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from uuid import uuid4
 
 import pytest
-from playwright.async_api import Locator
+from playwright.async_api import Locator, expect
 
 from local.client import KEY_VAULT, Client
 from local.entra.seed import CALLBACK_PATH
@@ -149,6 +150,37 @@ async def test_an_outage_at_microsoft_s_is_told_and_passes(person: Person, clien
     await person.looks("outage")
     await client.entra("DELETE", "faults")
     await connects_now(person, client, link)
+
+
+async def test_a_link_that_reconnects_takes_the_same_account_only(person: Person, client: Client) -> None:
+    customer = await Customer.new(client)
+    uma = {"id": customer.user, "displayName": USER, "userPrincipalName": f"uma@{customer.domain}"}
+    ina = {"id": str(uuid4()), "displayName": "Ina Deputy", "userPrincipalName": f"ina@{customer.domain}"}
+    await client.entra("POST", "tenants", {"id": customer.tenant, "users": [uma, ina]})
+    body = {"credentials": await by_code(client, customer)}
+    made = (await create(client, customer, "payments-prod", **body)).connection
+    link = await Link.new(client, "payments-prod", connectionId=made["id"])
+    await person.open(link.url)
+    await person.reads("Reconnect an Azure Key Vault", "payments-prod", "the one that the connection was made with")
+    await person.looks("reconnect")
+    await person.go(button(person))
+    await person.consent("Ina Deputy", status=400)
+    await person.reads("Not connected yet", "Another account signed in")
+    await person.looks("another-account")
+    assert len(await client.versions(made["id"])) == 1, "the grant in use stays the only one"
+    await connects_now(person, client, link)
+
+
+async def test_a_link_to_a_connection_that_is_gone_says_so(person: Person, client: Client, customer: Customer) -> None:
+    body = {"credentials": await by_code(client, customer)}
+    made = (await create(client, customer, "payments-prod", **body)).connection
+    link = await Link.new(client, "payments-prod", connectionId=made["id"])
+    await sign_in(person, link)
+    assert (await call(client, "DELETE", f"{KEY_VAULT}/{made['id']}")).status == 200
+    await person.consent(USER, status=404)
+    await person.reads("Not connected", "Could not find App Connection", "You can close this page.")
+    await expect(again(person)).to_have_count(0)
+    await person.looks("connection-gone")
 
 
 async def test_an_expired_link_says_so(person: Person, client: Client, customer: Customer) -> None:

@@ -7,13 +7,14 @@ from uuid import uuid4
 import pytest
 from azure.data.tables import TableTransactionError
 
-from shared.adapters.tables import client, connection_entities, keys
+from shared.adapters.tables import client, connection_entities, keys, properties
 from shared.adapters.tables.connections import AzureConnectionTable
-from shared.adapters.tables.properties import MAX_TEXT
-from shared.domain.connection import Lifecycle
+from shared.adapters.tables.properties import MAX_TEXT, PART
+from shared.domain.connection import Lifecycle, OutboxEntry
 from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, UpstreamUnavailable
 from tests.contract.relay import Mishap, Relay
 from tests.contract.tables import Tables, azure_tables, names, row, under_key, written
+from tests.fakes.clock import START
 
 BATCH = r"^POST .*/\$batch"
 LOSSES = [
@@ -159,14 +160,38 @@ async def test_a_list_reads_no_more_than_it_shows_and_one(relayed: Tables, relay
     assert all("$top=4" in request.replace("%24", "$") for request in relay.requests)
 
 
-@pytest.mark.parametrize("description", ["x" * MAX_TEXT, "\N{KEY}" * (MAX_TEXT // 2)])
-async def test_a_row_that_outgrows_a_property_is_refused_before_it_is_sent(
-    relayed: Tables, relay: Relay, description: str
-) -> None:
+async def test_a_row_that_outgrows_a_property_lies_in_several_and_shrinks_again(tables_in_azure: Tables) -> None:
+    table = tables_in_azure.connections
+    small = await table.insert(row())
+    waiting = OutboxEntry(id="e", kind="event", at=START, body={"message": "\N{KEY}" * 3 * PART})
+    large = await table.replace(small, small.row.recording(waiting))
+    assert await table.get(small.row.org_id, small.row.id) == large
+    scanned, _ = await table.scan(after=None, limit=1000)
+    assert large in scanned
+    assert len(large.row.outbox[0].model_dump_json().encode("utf-16-le")) > 64 * 1024, "one property could not hold it"
+    shrunk = await table.replace(large, small.row)
+    assert await table.get(small.row.org_id, small.row.id) == shrunk
+
+
+async def test_a_row_that_outgrows_an_entity_is_refused_before_it_is_sent(relayed: Tables, relay: Relay) -> None:
     relay.requests.clear()
     with pytest.raises(RuntimeError, match="outgrown"):
-        await relayed.connections.insert(row().showing(description=description))
+        await relayed.connections.insert(row().showing(description="x" * MAX_TEXT))
     assert relay.requests == []
+
+
+def test_a_record_that_outgrows_its_property_is_refused() -> None:
+    assert properties.text("x" * PART, "it") == "x" * PART
+    with pytest.raises(RuntimeError, match="outgrown"):
+        properties.text("x" * (PART + 1), "it")
+
+
+@pytest.mark.parametrize("length", [0, 1, PART - 1, PART, PART + 1, MAX_TEXT])
+def test_what_was_split_is_joined_and_no_property_holds_more_than_it_may(length: int) -> None:
+    document = "\N{KEY}" * length
+    parts = properties.split("row", document, "it")
+    assert properties.joined("row", parts) == document
+    assert all(len(part.encode("utf-16-le")) <= 64 * 1024 for part in parts.values())
 
 
 def test_a_transaction_that_the_service_would_refuse_is_not_sent() -> None:

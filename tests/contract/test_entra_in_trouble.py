@@ -171,3 +171,16 @@ async def test_many_at_once_are_served(real_authority: RealEntra) -> None:
     token = await refreshing(real_authority)
     grants = await asyncio.gather(*(real_authority.entra.refresh(ADA.tenant_id, token) for _ in range(8)))
     assert len({grant.refresh_token for grant in grants}) == 8
+
+
+async def test_an_authority_five_minutes_ahead_spoils_nothing_and_the_log_tells_nothing_of_the_account(
+    real_authority: RealEntra, caplog: pytest.LogCaptureFixture
+) -> None:
+    await real_authority.control.post("settings", {"clockAheadSeconds": 300})
+    begun = await real_authority.entra.begin(ADA.tenant_id, redirect_uri=REDIRECT_URI, state="a-state", form_post=True)
+    answer = await real_authority.browser.sign_in(begun.url, ADA)
+    grant = await real_authority.entra.finish(ADA.tenant_id, begun.flow, answer)
+    again = await real_authority.entra.refresh(ADA.tenant_id, grant.refresh_token)
+    assert (grant.account_id, again.account_id) == (ADA.object_id, ADA.object_id)
+    for told in (ADA.object_id, str(grant.account_name), begun.flow["nonce"]):
+        assert told not in caplog.text

@@ -17,10 +17,12 @@ from local.topic import PATH, Topic, create_app
 from shared.adapters import event_grid
 from shared.domain.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from shared.domain.events import SOURCE, Event, EventType
+from shared.domain.measures import Metric
 from shared.services.ports import EventTopic
 from tests.fakes.clock import START
 from tests.fakes.events import FakeEventTopic
 from tests.fakes.faults import Faults
+from tests.fakes.telemetry import FakeTelemetry, key
 
 DATA: dict[str, Any] = {"orgId": "an-org", "attempts": 1, "message": None, "name": "größe"}
 FIRST = Event("first", EventType.CREATED, "organizations/an-org/connections/one", START, DATA)
@@ -51,6 +53,7 @@ class RealTopic:
     """The stand-in behind the official client."""
 
     adapter: event_grid.AzureEventTopic
+    telemetry: FakeTelemetry
     events: list[dict[str, Any]]
     app: web.Application
     faults: Callable[[Fault], None]
@@ -65,9 +68,10 @@ async def serving() -> AsyncIterator[RealTopic]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}{PATH}"
-    adapter = event_grid.AzureEventTopic(endpoint, Identity(), now=lambda: seconds[0])
+    telemetry = FakeTelemetry()
+    adapter = event_grid.AzureEventTopic(endpoint, Identity(), telemetry=telemetry, now=lambda: seconds[0])
     try:
-        yield RealTopic(adapter, topic.events, app, topic.faults.add, seconds)
+        yield RealTopic(adapter, telemetry, topic.events, app, topic.faults.add, seconds)
     finally:
         await adapter.close()
         await runner.cleanup()
@@ -123,6 +127,15 @@ async def test_a_topic_that_is_down_is_asked_once_and_then_left_alone_for_a_whil
     real.seconds[0] += event_grid.PAUSE_SECONDS
     await real.adapter.publish([FIRST])
     assert [event["id"] for event in real.events] == ["first"]
+
+
+async def test_a_topic_that_says_slow_down_is_counted_as_every_other_service_is(real: RealTopic) -> None:
+    real.faults(Fault(match="POST /api/events", status=429))
+    with pytest.raises(UpstreamUnavailable):
+        await real.adapter.publish([FIRST])
+    real.seconds[0] += event_grid.PAUSE_SECONDS
+    await real.adapter.publish([FIRST])
+    assert real.telemetry.counts == {key(Metric.THROTTLED, {"service": "event-grid"}): 1}
 
 
 async def test_an_answer_that_is_lost_may_belong_to_events_that_arrived(real: RealTopic) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiohttp import web
 from azure.core.pipeline import PipelineResponse
+from azure.core.rest import HttpRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -16,11 +21,23 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.adapters.telemetry import NAME, OpenTelemetry
-from shared.adapters.throttling import ThrottleWatch
+from shared.adapters.throttling import STORAGE_BUSY, ThrottleWatch, watched_transport
 from shared.domain.measures import Metric
 from tests.fakes.telemetry import FakeTelemetry, key
 
 ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """`app` on loopback; its address."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 class Answer:
@@ -64,12 +81,44 @@ def test_a_span_that_fails_shows_the_kind_of_fault_and_never_its_text() -> None:
     assert "s3cret" not in inner.to_json() + outer.to_json()
 
 
+def test_the_outermost_span_belongs_to_the_trace_that_the_host_named() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry = OpenTelemetry(tracer=provider.get_tracer(NAME))
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with telemetry.span("outer", parent=f"00-{trace}-{parent}-01"), telemetry.span("inner"):
+        pass
+    inner, outer = exporter.get_finished_spans()
+    assert outer.parent is not None
+    assert (f"{outer.context.trace_id:x}", f"{outer.parent.span_id:x}") == (trace.lstrip("0"), parent)
+    assert inner.parent == outer.context
+
+
+async def test_who_says_slow_down_on_a_transport_that_is_shared_is_told_apart() -> None:
+    async def throttled(_: web.Request) -> web.Response:
+        return web.Response(status=429)
+
+    app, telemetry = web.Application(), FakeTelemetry()
+    app.router.add_get("/{path:.*}", throttled)
+    async with (
+        serving(app) as address,
+        watched_transport("entra", telemetry, {f"{address}/graph": "graph"}) as transport,
+    ):
+        for place in ("entra", "graph", "graph"):
+            await transport.send(HttpRequest("GET", f"{address}/{place}/x"))
+    counted = {"entra": 1, "graph": 2}
+    assert telemetry.counts == {key(Metric.THROTTLED, {"service": name}): times for name, times in counted.items()}
+
+
 def test_each_answer_that_says_slow_down_is_counted() -> None:
     telemetry = FakeTelemetry()
-    watch = ThrottleWatch("storage", telemetry)
-    for status in (200, 429, 503, 429):
+    watches = ThrottleWatch("key-vault", telemetry), ThrottleWatch("storage", telemetry, STORAGE_BUSY)
+    for watch, status in product(watches, (200, 429, 500, 503, 429)):
         watch.on_response(cast(Any, None), cast(PipelineResponse[Any, Any], Answer(status)))
-    assert telemetry.counts == {key(Metric.THROTTLED, {"service": "storage"}): 2}
+    assert telemetry.counts == {
+        key(Metric.THROTTLED, {"service": "key-vault"}): 2,
+        key(Metric.THROTTLED, {"service": "storage"}): 3,
+    }
 
 
 def test_without_a_connection_string_and_a_topic_their_libraries_are_not_loaded() -> None:

@@ -13,11 +13,10 @@ import pytest
 import pytest_asyncio
 
 from local.client import Client
-from local.entra import seed
 from local.environment import CERTIFICATES
 from local.stack import Stack, create_tables
 from local.visitor import Visitor
-from tests.e2e.stacks import HIDDEN_SECONDS, NEVER, all_free, beside, free_base
+from tests.e2e.stacks import NEVER, beside, hosting, running_product
 from tests.e2e.world import Customer, token_of
 from tests.support.azurite import running_azurite
 
@@ -37,9 +36,9 @@ app.register_functions(connections.blueprint)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests run in two processes; those that share the one stack stay together."""
+    """Tests run in two processes; those that share the one stack stay together, unless they say otherwise."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("stack"))
 
 
@@ -50,22 +49,11 @@ def organisations() -> list[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(organisations: list[str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The product over http loopback; rotation intervals count seconds and the timer runs each second."""
-    base = free_base()
-    settings = {
-        "ALLOWED_TENANTS": ",".join(organisations),
-        "ROTATION_INTERVAL_UNIT": "seconds",
-        "WORK_SCHEDULE": "* * * * * *",
-    }
-    running = Stack(base, state=tmp_path_factory.mktemp("stack"), settings=settings, hidden_seconds=HIDDEN_SECONDS)
-    try:
-        await running.start_emulators()
-        await _register_redirect_uris(running, f"http://127.0.0.1:{base + 8}", f"https://127.0.0.1:{base + 9}")
-        await running.start_host()
+    """The product over http loopback; hosts beside it may use the ports that follow its own eight."""
+    state = tmp_path_factory.mktemp("stack")
+    beside_it = ("http://127.0.0.1", 8), ("https://127.0.0.1", 9), ("http://127.0.0.1", 10)
+    async with running_product(state, organisations, *beside_it) as running:
         yield running
-    finally:
-        await running.processes.stop_all()
-    assert all_free(base), "the stack left something that still listens"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -90,11 +78,8 @@ async def quiet_stack(stack: Stack, azurite: str) -> AsyncIterator[Stack]:
 async def https_stack(stack: Stack) -> AsyncIterator[Stack]:
     """The product over https, as browsers meet it in Azure."""
     https = beside(stack, name="https", offset=9, scheme="https", settings={"WORK_SCHEDULE": NEVER})
-    try:
-        await https.start_host()
-        yield https
-    finally:
-        await https.processes.stop_all()
+    async with hosting(https) as started:
+        yield started
 
 
 @pytest.fixture
@@ -102,7 +87,7 @@ async def killable(stack: Stack, organisations: list[str]) -> AsyncIterator[Clie
     """A host that a test may kill, with storage of its own, and a program that speaks to it."""
     with running_azurite() as storage:
         await create_tables(storage)
-        settings = {"AzureWebJobsStorage": storage, "LEASE_SECONDS": "5"}
+        settings = {"AzureWebJobsStorage": storage, "LEASE_SECONDS": "5", "ROTATION_INTERVAL_UNIT": "days"}
         host = beside(stack, name="killable", offset=10, settings=settings)
         try:
             await host.start_host()
@@ -164,10 +149,3 @@ async def break_vault(client: Client) -> AsyncIterator[Break]:
 
     yield add
     await client.vault("DELETE", "faults")
-
-
-async def _register_redirect_uris(stack: Stack, *more: str) -> None:
-    """Let the service's own app take answers at all hosts of the test run."""
-    uris = [url + seed.CALLBACK_PATH for url in (stack.api, *more)]
-    async with Client(stack, "") as control:
-        await control.entra("POST", "applications", {"appId": seed.OAUTH_CLIENT_ID, "redirectUris": uris})

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
+from local.client import Client
+from local.entra import seed
 from local.ports import is_free
 from local.processes import Processes
 from local.stack import Stack
@@ -15,6 +20,42 @@ HIDDEN_SECONDS = 5
 
 NEVER = "0 0 0 1 1 *"
 """A timer schedule for a host that leaves the work to another one."""
+
+
+@asynccontextmanager
+async def running_product(state: Path, organisations: Iterable[str], *others: tuple[str, int]) -> AsyncIterator[Stack]:
+    """The product over http loopback; rotation intervals count seconds and the timer runs each second.
+
+    `others` are hosts that tests start beside it, each an address without port and its offset: sign-ins end there too.
+    """
+    base = free_base()
+    settings = {
+        "ALLOWED_TENANTS": ",".join(organisations),
+        "ROTATION_INTERVAL_UNIT": "seconds",
+        "WORK_SCHEDULE": "* * * * * *",
+    }
+    stack = Stack(base, state=state, settings=settings, hidden_seconds=HIDDEN_SECONDS)
+    places = [stack.api, *(f"{address}:{base + offset}" for address, offset in others)]
+    try:
+        await stack.start_emulators()
+        async with Client(stack, "") as control:
+            uris = [place + seed.CALLBACK_PATH for place in places]
+            await control.entra("POST", "applications", {"appId": seed.OAUTH_CLIENT_ID, "redirectUris": uris})
+        await stack.start_host()
+        yield stack
+    finally:
+        await stack.processes.stop_all()
+    assert all_free(base), "the stack left something that still listens"
+
+
+@asynccontextmanager
+async def hosting(stack: Stack) -> AsyncIterator[Stack]:
+    """The functions host of `stack`, which ends with it."""
+    try:
+        await stack.start_host()
+        yield stack
+    finally:
+        await stack.processes.stop_all()
 
 
 def free_base() -> int:

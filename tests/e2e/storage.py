@@ -11,7 +11,9 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.host.queue_storage import API_VERSION
-from shared.adapters.tables.keys import CONNECTIONS, FLOWS, ROTATIONS, connection
+from shared.adapters.tables.keys import CONNECTIONS, DUE, FLOWS, ROTATIONS, connection
+from shared.adapters.tables.properties import joined
+from shared.domain.connection import Row
 
 PEEKED = 32
 """The most messages that one look shows."""
@@ -45,8 +47,23 @@ async def connection_row(connection_string: str, org_id: str, connection_id: str
     async with TableServiceClient.from_connection_string(connection_string) as service:
         table = service.get_table_client(CONNECTIONS)
         entity = await table.get_entity(org_id, connection(connection_id))
-        found: dict[str, Any] = json.loads(entity["row"])
+        found: dict[str, Any] = json.loads(joined("row", entity))
         return found
+
+
+async def rows(connection_string: str) -> list[Row]:
+    """The truth about every connection."""
+    async with TableServiceClient.from_connection_string(connection_string) as service:
+        table = service.get_table_client(CONNECTIONS)
+        return [
+            Row.model_validate_json(joined("row", entity)) async for entity in table.list_entities() if "row" in entity
+        ]
+
+
+async def due_nonces(connection_string: str) -> set[str]:
+    """What names each due row."""
+    async with TableServiceClient.from_connection_string(connection_string) as service:
+        return {entity["nonce"] async for entity in service.get_table_client(DUE).list_entities()}
 
 
 async def rotation_records(connection_string: str, org_id: str, connection_id: str) -> list[str]:

@@ -89,6 +89,7 @@ class Canaries:
             "log": (stack.state / "logs" / "host.log").read_text(errors="replace"),
             "table": await every_row(stack.storage),
             "queue": "\n".join(await every_message(stack.storage)),
+            "event": json.dumps(await self.client.events()),
         }
         everywhere = {**at_rest, "answer": "\n".join(self.answers)}
         found = {
@@ -122,7 +123,8 @@ async def test_the_search_finds_what_is_there(
     control.plant("organisation", org_id)
     control.plant("nowhere")
     assert (await control.ask("POST", KEY_VAULT, await customer.body(client))).status == 200
-    assert await control.leaks() == {("organisation", place) for place in ("log", "table", "answer")}
+    places = {("organisation", place) for place in ("log", "table", "answer", "event")}
+    await eventually(control.leaks, lambda found: found == places)
 
 
 async def test_a_life_from_creation_to_deletion_leaks_nothing(client: Client, canaries: Canaries) -> None:

@@ -58,6 +58,10 @@ class FakeApplication:
         self.faults.restart()
         self.app = self._built()
 
+    def another_process(self) -> Application:
+        """A second instance in the same world, with a memory of its own."""
+        return self._built()
+
     async def tick(self) -> list[Work]:
         """One tick of the timer; each message that may be taken by now is delivered once."""
         await self.app.dispatch.tick()

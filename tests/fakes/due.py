@@ -57,9 +57,9 @@ class FakeDueTable:
     async def due(self, now: datetime, *, lane: Lane, limit: int, each: int) -> AsyncIterator[DueRow]:
         """See `DueTable`."""
         async with self._faults.call("due.due"):
-            found = [row for _, (row, readable_from) in sorted(self._rows.items()) if readable_from <= now]
+            found = sorted((key, row) for key, (row, readable_from) in self._rows.items() if readable_from <= now)
         tenants: Counter[str] = Counter()
-        for row in found:
+        for _, row in found:
             tenant = row.cost.tenant_id if lane is not Lane.REST else ""
             if (row.hint.cost.lane if row.hint.cost else Lane.REST) is not lane or tenants[tenant] == each:
                 continue

@@ -87,6 +87,10 @@ class FakeEntra:
         """Refuse the account's grants, those already made included, from now on."""
         self._refused[account] = refusal or Refusal("invalid_grant", 50173)
 
+    def forget(self, refresh_token: str) -> None:
+        """Refuse one refresh token from now on."""
+        del self._refresh_tokens[refresh_token]
+
     def accept(self, account: Account) -> None:
         """Undo `revoke`."""
         self._refused.pop(account, None)

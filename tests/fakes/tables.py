@@ -12,12 +12,17 @@ from shared.domain.project import Project
 from shared.services.ports import Listed, Page, Stored
 from tests.fakes.faults import Faults
 
+Claim = tuple[str, ...]
+"""What one row of an organisation may hold only: a name in a scope, or an idempotency key."""
+
 
 @dataclass(slots=True)
 class Partitions:
     """What both tables share. Rows are kept as the JSON that a real table would hold, with their ETags."""
 
     documents: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    holders: dict[Claim, set[str]] = field(default_factory=dict)
+    """The ids of those who hold something, so that thousands of rows need not be read to find them."""
     projects: dict[tuple[str, str], Project] = field(default_factory=dict)
     _etags: Iterator[int] = field(default_factory=count)
 
@@ -28,9 +33,27 @@ class Partitions:
 
     def write(self, row: Row) -> Stored:
         """Keep the row under a new ETag."""
+        self._release(row.org_id, row.id)
         etag = f'W/"{next(self._etags)}"'
         self.documents[row.org_id, row.id] = (row.model_dump_json(), etag)
+        for claim in _claims(row):
+            self.holders.setdefault(claim, set()).add(row.id)
         return Stored(row, etag)
+
+    def remove(self, org_id: str, connection_id: str) -> None:
+        """Forget the row."""
+        self._release(org_id, connection_id)
+        del self.documents[org_id, connection_id]
+
+    def _release(self, org_id: str, connection_id: str) -> None:
+        stored = self.read(org_id, connection_id)
+        for claim in _claims(stored.row) if stored is not None else ():
+            self.holders[claim].discard(connection_id)
+
+    def of(self, org_id: str, claim: Claim) -> list[Row]:
+        """The rows that hold it."""
+        found = (self.read(org_id, connection_id) for connection_id in self.holders.get(claim, ()))
+        return [stored.row for stored in found if stored is not None]
 
     def rows(self, org_id: str) -> Iterator[Row]:
         """The organisation's rows, whatever their lifecycle."""
@@ -40,19 +63,31 @@ class Partitions:
 
     def holds_name(self, row: Row) -> bool:
         """Whether another row holds the name that `row` wants."""
-        return row.lifecycle is not Lifecycle.DELETING and any(
-            other.id != row.id
-            and other.lifecycle is not Lifecycle.DELETING
-            and (other.connection.name, other.connection.project_id) == (row.connection.name, row.connection.project_id)
-            for other in self.rows(row.org_id)
-        )
+        return row.lifecycle is not Lifecycle.DELETING and bool(self.holders.get(_name_of(row), set()) - {row.id})
 
     def holds_key(self, row: Row) -> bool:
         """Whether another row answers for the idempotency key that `row` is made under."""
-        return row.idempotency is not None and any(
-            other.id != row.id and other.idempotency is not None and other.idempotency.key == row.idempotency.key
-            for other in self.rows(row.org_id)
-        )
+        key = row.idempotency.key if row.idempotency else None
+        return key is not None and bool(self.holders.get(_key(row.org_id, key), set()) - {row.id})
+
+
+def _claims(row: Row) -> Iterator[Claim]:
+    if row.lifecycle is not Lifecycle.DELETING:
+        yield _name_of(row)
+    if row.idempotency is not None:
+        yield _key(row.org_id, row.idempotency.key)
+
+
+def _name_of(row: Row) -> Claim:
+    return _name(row.org_id, row.connection.name, row.connection.project_id)
+
+
+def _name(org_id: str, name: str, project_id: str | None) -> Claim:
+    return "name", org_id, name, project_id or ""
+
+
+def _key(org_id: str, key: str) -> Claim:
+    return "key", org_id, key
 
 
 class FakeConnectionTable:
@@ -83,15 +118,13 @@ class FakeConnectionTable:
     async def find(self, org_id: str, name: str, project_id: str | None) -> str | None:
         """See `ConnectionTable`."""
         async with self._faults.call("connections.find"):
-            wanted = (name, project_id)
-            found = (row for row in self._visible(org_id) if (row.connection.name, row.connection.project_id) == wanted)
-            return next((row.id for row in found), None)
+            holders = self._partitions.of(org_id, _name(org_id, name, project_id))
+            return next((row.id for row in holders if row.lifecycle is Lifecycle.ACTIVE), None)
 
     async def find_by_key(self, org_id: str, key: str) -> str | None:
         """See `ConnectionTable`."""
         async with self._faults.call("connections.find_by_key"):
-            rows = self._partitions.rows(org_id)
-            return next((row.id for row in rows if row.idempotency is not None and row.idempotency.key == key), None)
+            return next((row.id for row in self._partitions.of(org_id, _key(org_id, key))), None)
 
     async def scan(self, *, after: str | None, limit: int) -> tuple[Sequence[Stored], str | None]:
         """See `ConnectionTable`."""
@@ -129,7 +162,7 @@ class FakeConnectionTable:
             if self._partitions.read(before.row.org_id, before.row.id) is None:
                 return
             self._check_unchanged(before)
-            del self._partitions.documents[before.row.org_id, before.row.id]
+            self._partitions.remove(before.row.org_id, before.row.id)
 
     async def page(self, org_id: str, project_id: str | None, *, after: str | None, limit: int) -> Page:
         """See `ConnectionTable`."""
@@ -149,8 +182,8 @@ class FakeConnectionTable:
         return (row for row in self._partitions.rows(org_id) if row.lifecycle is Lifecycle.ACTIVE)
 
     def _check_unchanged(self, before: Stored) -> None:
-        present = self._partitions.read(before.row.org_id, before.row.id)
-        if present is None or present.etag != before.etag:
+        _, etag = self._partitions.documents.get((before.row.org_id, before.row.id), ("", None))
+        if etag != before.etag:
             raise ConcurrentChange
 
 

@@ -23,6 +23,8 @@ class FakeTelemetry:
         self.values: dict[tuple[Metric, Attributes], list[float]] = {}
         self.gauges: dict[tuple[Metric, Attributes], float] = {}
         self.spans: list[str] = []
+        self.roots: list[tuple[str, str, dict[str, str]]] = []
+        """Name, parent and attributes of each span whose parent is in another process."""
 
     def count(self, metric: Metric, amount: int = 1, **attributes: str) -> None:
         """See `Telemetry`."""
@@ -37,7 +39,8 @@ class FakeTelemetry:
         self.gauges[key(metric, attributes)] = value
 
     @contextmanager
-    def span(self, name: str, **attributes: str) -> Iterator[None]:  # noqa: ARG002 -- the port's
+    def span(self, name: str, *, parent: str | None = None, **attributes: str) -> Iterator[None]:
         """See `Telemetry`."""
         self.spans.append(name)
+        self.roots += [(name, parent, attributes)] if parent else []
         yield

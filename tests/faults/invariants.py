@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 
-from shared.domain.connection import Lifecycle, RotationStatus, Row
+from shared.domain.connection import Health, Lifecycle, RotationStatus, Row
 from shared.domain.credential import AppCredential, ClientSecret, OAuthGrant, parse_credential
+from shared.domain.events import EventType
 from shared.domain.passwords import Passwords, attempt_of
 from shared.services.ports import Audience
 from tests.fakes.application import FakeApplication
 from tests.unit.services.world import ORG
+
+TOLD = {
+    ("connection.create", "success"): EventType.CREATED,
+    ("connection.reconnect", "success"): EventType.RECONNECTED,
+    ("connection.delete", "success"): EventType.DELETED,
+    ("rotation.run", "success"): EventType.ROTATION_SUCCEEDED,
+    ("rotation.run", "failure"): EventType.ROTATION_FAILED,
+}
+"""By action and outcome of an audit line: the event that tells of the same."""
+JUDGEMENTS = dict.fromkeys((EventType.DEGRADED, EventType.NEEDS_RECONNECT, EventType.RECOVERED), 10_000)
 
 THEIRS = {"first", "second", "third", "of the other"}
 """Secrets of the user's whose names are words of the tests."""
@@ -84,6 +97,21 @@ def check_vault(world: FakeApplication) -> None:
     """No secret can be read but the active version of each connection."""
     kept = {name: [version.id for version in versions] for name, versions in world.vault.readable().items()}
     assert kept == {row.secret_name: [row.active_version] for row in rows(world)}
+
+
+def check_events(world: FakeApplication) -> None:
+    """Where a topic is configured, it was told the story of the audit log: in order, and once each by id."""
+    told = world.topic.once()
+    types = [event.type for event in told]
+    done = [TOLD.get((str(line["action"]), str(line["outcome"]))) for line in world.audit.lines(ORG)]
+    assert Counter(types) - Counter(JUDGEMENTS) == Counter(filter(None, done) if world.settings.event_topic else ())
+    assert [event.time for event in told] == sorted(event.time for event in told)
+    for first, rest in ((EventType.CREATED, types[1:]), (EventType.DELETED, types[:-1])):
+        assert first not in rest, types
+    judged = [event.data["state"] for event in told if event.type in JUDGEMENTS]
+    assert all(one != other for one, other in itertools.pairwise(["active", *judged])), "each one is a change"
+    for row in rows(world):
+        assert not told or row.connection.status.state == [Health.ACTIVE, *judged][-1]
 
 
 def check_no_secret_leaks(world: FakeApplication, log: str) -> None:

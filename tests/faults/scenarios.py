@@ -10,12 +10,13 @@ from shared.domain.connection import LONGEST_RUN
 from shared.domain.schedule import RotateAt
 from shared.services.creating import IdempotencyKey
 from shared.services.upkeep import Round
-from tests.fakes.application import FakeApplication
+from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA
 from tests.unit.services.apps import register, rotating, secret, update
-from tests.unit.services.links import arrived, departed, linked
-from tests.unit.services.world import CALLER, DAY, MONTHLY, ORG, create, created, delete, rotate, wish
+from tests.unit.services.links import again, arrived, departed, linked, signed_in
+from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, create, created, delete, rotate, wish
 
+TOPIC = "https://events.example/api/events"
 OTHER_APP = "c0000000-0000-4000-8000-0000000000a9"
 
 SETTLED = timedelta(minutes=12)
@@ -34,6 +35,14 @@ class Scenario:
     name: str
     prepare: Prepare
     act: Act
+    patience: timedelta = timedelta()
+    """How long nothing is tried before everything must be made good: some things are given up only after days."""
+    topic: bool = False
+    """Whether other programs are told."""
+
+    def world(self) -> FakeApplication:
+        """Nothing has happened yet."""
+        return fake_application(settings_for_tests(EVENT_TOPIC_ENDPOINT=TOPIC) if self.topic else None)
 
 
 async def nothing(world: FakeApplication) -> str:
@@ -148,8 +157,38 @@ async def delete_it(world: FakeApplication, connection_id: str) -> None:
     await world.run(LONGEST_RUN + SETTLED)
 
 
+async def delete_it_while_the_app_vanishes(world: FakeApplication, connection_id: str) -> None:
+    await delete(world, connection_id)
+    world.apps.apps.clear()
+    await world.run(LONGEST_RUN + MINUTE)
+    world.clock.advance(8 * DAY)
+    await world.run(SETTLED)
+
+
 async def keep_up(world: FakeApplication, _: str) -> None:
     await upkeep(world)
+
+
+async def rotate_untold(world: FakeApplication, connection_id: str) -> None:
+    """The topic is away for a while, and then takes what waited."""
+    world.topic.away = True
+    await rotate(world, connection_id)
+    await world.app.advance(ORG, connection_id)
+    world.clock.advance(MINUTE)
+    await world.tick()
+    world.topic.away = False
+    await world.run(3 * MINUTE)
+
+
+async def a_dead_grant(world: FakeApplication) -> str:
+    """It was judged, and somebody else could sign in by now."""
+    connection_id = await a_grant_refused_for_a_while(world)
+    await world.run(SETTLED)
+    return connection_id
+
+
+async def reconnect(world: FakeApplication, connection_id: str) -> None:
+    await signed_in(world, await again(world, connection_id))
 
 
 async def upkeep(world: FakeApplication) -> Round:
@@ -176,5 +215,11 @@ SCENARIOS = [
     Scenario("change the schedule", a_rotated_app, change_the_schedule),
     Scenario("delete", a_rotation_under_way, delete_it),
     Scenario("delete a grant", an_oauth_connection, delete_it),
+    Scenario("delete, and the app vanishes", a_rotation_under_way, delete_it_while_the_app_vanishes, 8 * DAY),
     Scenario("upkeep", a_rotation_under_way, keep_up),
+    Scenario("create by code, telling a topic", nothing, create_by_code, topic=True),
+    Scenario("rotate a grant, telling a topic", an_oauth_connection, rotate_now, topic=True),
+    Scenario("rotate a grant while the topic takes nothing", an_oauth_connection, rotate_untold, topic=True),
+    Scenario("reconnect, telling a topic", a_dead_grant, reconnect, topic=True),
+    Scenario("delete a grant, telling a topic", an_oauth_connection, delete_it, topic=True),
 ]

@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 
 from shared.domain.errors import ProductError, UpstreamTimeout, UpstreamUnavailable
-from tests.fakes.application import FakeApplication, fake_application
+from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.faults import invariants
 from tests.faults.scenarios import SCENARIOS, Scenario, upkeep
@@ -37,17 +37,19 @@ FAULTS: dict[str, Plan] = {
 
 async def calls_of(scenario: Scenario) -> int:
     """How many external calls the scenario makes."""
-    world = fake_application()
+    world = scenario.world()
     connection_id = await scenario.prepare(world)
     before = len(world.faults.calls)
     await scenario.act(world, connection_id)
     return len(world.faults.calls) - before
 
 
-async def recovered(world: FakeApplication) -> None:
+async def recovered(world: FakeApplication, patience: timedelta) -> None:
     """A new process, time, every message once more, and a round of upkeep."""
     world.faults.restart()
     world.restart()
+    world.topic.away = False
+    world.clock.advance(patience)
     await world.run(RECOVERY)
     for row in invariants.rows(world):
         await world.app.advance(ORG, row.id)
@@ -62,14 +64,14 @@ async def test_whatever_goes_wrong_at_any_call_everything_holds(
     calls = await calls_of(scenario)
     assert calls > 0
     for nth in range(1, calls + 1):
-        world = fake_application()
+        world = scenario.world()
         connection_id = await scenario.prepare(world)
         world.faults.watch = partial(_at_every_moment, world)
         FAULTS[fault](world, nth)
         with contextlib.suppress(Crash, ProductError):
             await scenario.act(world, connection_id)
         assert world.faults.fired == 1, "what was planned never happened"
-        await recovered(world)
+        await recovered(world, scenario.patience)
         _at_rest(world, caplog.text)
         found = await upkeep(world)
         rest = (found.advanced, found.hints_restored, found.passwords_removed, found.flows_removed, found.failed)
@@ -88,5 +90,6 @@ def _at_rest(world: FakeApplication, log: str) -> None:
     invariants.check_nothing_is_owed(world)
     invariants.check_counts(world, at_most=2)
     invariants.check_vault(world)
+    invariants.check_events(world)
     invariants.check_no_secret_leaks(world, log)
     assert invariants.unknown_passwords(world) == set()

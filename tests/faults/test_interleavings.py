@@ -55,6 +55,11 @@ async def delete(world: FakeApplication, connection_id: str) -> None:
     await world.app.connections.delete(CALLER, connection_id)
 
 
+async def rotate_and_advance(world: FakeApplication, connection_id: str) -> None:
+    await rotate(world, connection_id)
+    await world.app.advance(ORG, connection_id)
+
+
 async def keep_up(world: FakeApplication, _: str) -> None:
     await upkeep(world)
 
@@ -63,6 +68,13 @@ async def requested(prepare: Prepare, world: FakeApplication) -> str:
     """Prepared, and a rotation asked for."""
     connection_id = await prepare(world)
     await rotate(world, connection_id)
+    return connection_id
+
+
+async def to_be_kept_alive(world: FakeApplication) -> str:
+    """Its stored refresh token is more than a week old."""
+    connection_id = await an_oauth_connection(world)
+    world.clock.advance(timedelta(days=9))
     return connection_id
 
 
@@ -106,6 +118,10 @@ PAIRS = [
     Pair("issuing and a deletion", partial(requested, a_rotated_app), advance, delete),
     Pair("issuing and upkeep", partial(requested, a_rotated_app), advance, keep_up, MOST_ISSUING),
     Pair("upkeep and issuing", partial(requested, a_rotated_app), keep_up, advance, MOST_ISSUING),
+    Pair("two workers, keeping alive", to_be_kept_alive, advance, advance),
+    Pair("keeping alive and rotating", to_be_kept_alive, advance, rotate_and_advance),
+    Pair("rotating and keeping alive", to_be_kept_alive, rotate_and_advance, advance),
+    Pair("keeping alive and a deletion", to_be_kept_alive, advance, delete),
     Pair("another secret and upkeep", a_rotated_app, replace, keep_up),
 ]
 PAUSES = {"at once": timedelta(), "after a lease": LEASE + timedelta(seconds=1)}

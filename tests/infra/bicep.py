@@ -134,10 +134,10 @@ class Bicep:
     def declared(self) -> set[str]:
         """Every name that an expression of this file can use."""
         locals_ = {
-            text(child)
+            name
             for node in walk(self.root)
             if node.type in ("for_statement", "lambda_expression")
-            for child in _bound(node)
+            for name in self.bound(node)
         }
         return {
             *self.parameters,
@@ -146,6 +146,13 @@ class Bicep:
             *(module.symbol for module in self.modules),
             *locals_,
         }
+
+    @staticmethod
+    def bound(node: Node) -> list[str]:
+        """What a loop or a lambda names: all before `in`, or before the arrow."""
+        before = node.named_children[: -2 if node.type == "for_statement" else -1]
+        kinds = ("identifier", "loop_variable", "loop_enumerator")
+        return [text(each) for child in before for each in walk(child) if each.type in kinds]
 
     def used(self) -> set[str]:
         """Every name that an expression of this file uses; functions and property names left out."""
@@ -215,13 +222,6 @@ def _declaration(node: Node) -> Declaration:
     assert isinstance(found, dict), f"{text(name)} has no body"
     existing = any(child.type == "existing" for child in node.children)
     return Declaration(text(name), _key(kind), existing, condition, found, node.start_point[0])
-
-
-def _bound(node: Node) -> list[Node]:
-    """What a loop or a lambda names: all before `in`, or before the arrow."""
-    before = node.named_children[: -2 if node.type == "for_statement" else -1]
-    kinds = ("identifier", "loop_variable", "loop_enumerator")
-    return [each for child in before for each in walk(child) if each.type in kinds]
 
 
 def _names_something(node: Node) -> bool:

@@ -1,20 +1,18 @@
-"""Alerts and workbook ask for what the code measures and logs, and each alert leads to a page that says what to do."""
+"""The promised alerts exist, reach somebody and name the page that says what to do; the workbook shows all."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from shared.domain.connection import Health
 from shared.domain.measures import Metric
-from tests.infra.bicep import INFRA, ROOT, Bicep, Expression, module
+from tests.infra.bicep import ROOT, Expression, module
+from tests.infra.queries import Alert, alerts, workbook
 from tests.unit.web.api import FUNCTIONS
 
 METRICS = {metric.value for metric in Metric}
-ATTRIBUTES = {"state", "method", "days", "outcome", "trigger", "queue", "source", "reason", "service"}
 DURATIONS = ("PT1M", "PT5M", "PT10M", "PT15M", "PT30M", "PT1H", "PT6H", "P1D", "P2D")
 PROMISED = {
     "poison-queue-not-empty": "StorageQueueLogs",
@@ -25,70 +23,25 @@ PROMISED = {
     "credential-expiring": "connection.expiry_warnings",
     "server-errors": "requests",
     "upstream-throttled": "upstream.throttled",
+    "vault-read-by-another": "AZKVAuditLogs",
 }
 """The alerts that must exist, each with what it asks for."""
 
-Alert = dict[str, object]
-
-
-def alerts(file: Bicep | None = None) -> list[Alert]:
-    found = (file or module("monitoring-alerts")).variables["alerts"]
-    assert isinstance(found, list)
-    return found
+PANELS = {
+    "Connections by state": ["connections", "state"],
+    "Due next": ["due.next", "within"],
+    "Longest waiting (seconds)": ["due.oldest_age"],
+    "Rotations by outcome": ["rotations", "outcome"],
+    "Duration of rotations (seconds)": ["rotation.duration", "outcome"],
+    "Age of the oldest success, by method (days)": ["rotation.oldest_success_age", "method"],
+    "Latency of access tokens (milliseconds)": ["access_token.duration"],
+    "Failures, by reason": ["rotation.failed", "work.paused", "reason="],
+}
+"""What the workbook must show, each with what it asks for."""
 
 
 def queries(alert: Alert) -> str:
     return str(alert["query"])
-
-
-def workbook_queries() -> dict[str, str]:
-    items = json.loads((INFRA / "modules" / "workbook.json").read_text())["items"]
-    return {item["content"]["title"]: item["content"]["query"] for item in items if item["type"] == 3}
-
-
-def every_query() -> Iterator[tuple[str, str]]:
-    yield from ((str(alert["name"]), queries(alert)) for alert in alerts())
-    yield from workbook_queries().items()
-
-
-def log_lines() -> set[str]:
-    """The name that each log line of the code begins with."""
-    source = "\n".join(path.read_text() for place in ("shared", "functions") for path in (ROOT / place).rglob("*.py"))
-    return set(re.findall(r"log\.\w+\(\s*\"([a-z-]+\.[a-z-]+)", source))
-
-
-def unknown_names(query: str) -> set[str]:
-    """Metrics, log lines and attributes that a query asks for and that the code does not have."""
-    metrics = set(re.findall(r'name == "([^"]*)"', query))
-    lines = set(re.findall(r'message startswith "([^"]*)"', query))
-    attributes = set(re.findall(r"customDimensions\.(\w+)", query))
-    return (metrics - METRICS) | (lines - log_lines()) | (attributes - ATTRIBUTES)
-
-
-def test_every_query_asks_for_what_the_code_has() -> None:
-    for name, query in every_query():
-        assert unknown_names(query) == set(), name
-        source = query.split()[0]
-        assert source in ("customMetrics", "traces", "requests", "union", "StorageQueueLogs"), name
-        if "customMetrics" in query:
-            assert 'name == "' in query, name
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        'customMetrics | where name == "work.tick"',
-        'traces | where message startswith "work.poison"',
-        "customMetrics | summarize by tostring(customDimensions.status)",
-    ],
-)
-def test_a_name_that_the_code_does_not_have_would_be_seen(query: str) -> None:
-    assert len(unknown_names(query)) == 1
-
-
-def test_metrics_say_their_attributes_where_they_are_named() -> None:
-    text = (ROOT / "shared" / "domain" / "measures.py").read_text()
-    assert {name for name in re.findall(r"`(\w+)`", text) if name not in ("due",)} >= ATTRIBUTES
 
 
 def test_every_promised_alert_exists_and_asks_for_its_matter() -> None:
@@ -122,7 +75,8 @@ def test_an_alert_looks_at_least_as_far_back_as_it_is_apart(alert: Alert) -> Non
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["name"]))
 def test_an_alert_asks_where_its_table_is(alert: Alert) -> None:
-    where = "workspaceId" if "StorageQueueLogs" in queries(alert) else "insightsId"
+    of_resources = any(table in queries(alert) for table in ("StorageQueueLogs", "AZKVAuditLogs"))
+    where = "workspaceId" if of_resources else "insightsId"
     assert alert["scope"] == Expression(where)
 
 
@@ -158,6 +112,28 @@ def test_every_heading_of_the_runbook_names_the_alerts_that_lead_to_it() -> None
         assert f"`{name}`" in section, f"{name} is not named under its heading"
 
 
+def test_the_alert_on_the_vault_knows_who_the_service_is() -> None:
+    (query,) = (queries(alert) for alert in alerts() if alert["name"] == "vault-read-by-another")
+    assert "SERVICE_CLIENT_ID" in query
+    (condition,) = _list(module("monitoring-alerts").resource("rules").at("properties.criteria.allOf"))
+    assert isinstance(condition, dict)
+    assert condition["query"] == Expression("replace(alert.query, 'SERVICE_CLIENT_ID', clientId)")
+    assert module("identity").outputs["clientId"] == "identity.properties.clientId"
+
+
+def _list(found: object) -> list[object]:
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_runbook_names_panels_that_the_workbook_has() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    named = re.findall(r"(?:Workbook, |workbook's )\*([^*]+)\*|\*([^*]+)\* in the workbook", runbook)
+    assert len(named) >= 3
+    for before, after in named:
+        assert any(title.startswith(before or after) for title in workbook()), before or after
+
+
 def test_every_alert_reaches_the_action_group() -> None:
     rules = module("monitoring-alerts").resource("rules")
     assert rules.at("properties.actions.actionGroups") == [Expression("actionGroupId")]
@@ -175,7 +151,8 @@ def test_the_availability_test_asks_a_route_that_exists() -> None:
 
 def test_the_workbook_is_loaded_and_shows_what_was_promised() -> None:
     assert "loadTextContent('workbook.json')" in module("monitoring").code
-    shown = " ".join(workbook_queries().values())
-    unshown = {metric for metric in METRICS if f'"{metric}"' not in shown}
+    shown = workbook()
+    for title, asked in PANELS.items():
+        assert all(name in shown[title] for name in asked), title
+    unshown = {metric for metric in METRICS if f'"{metric}"' not in " ".join(shown.values())}
     assert unshown == set()
-    assert "rotation.failed" in shown

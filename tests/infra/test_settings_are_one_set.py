@@ -11,7 +11,14 @@ from shared.settings import Environment, Settings, SettingsError
 from tests.infra.bicep import ROOT, Bicep, module
 
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
-DEVELOPMENT = {"AzureWebJobsStorage", "AUTHORITY_HOST", "LOOPBACK_CA_FILE", "LEASE_SECONDS", "ROTATION_INTERVAL_UNIT"}
+DEVELOPMENT = {
+    "AzureWebJobsStorage",
+    "AUTHORITY_HOST",
+    "LOOPBACK_CA_FILE",
+    "LEASE_SECONDS",
+    "CLOCK_AHEAD_SECONDS",
+    "ROTATION_INTERVAL_UNIT",
+}
 """What only a local stack may set. Anything else that settings.py knows, a deployment sets."""
 
 PLATFORM = {
@@ -22,6 +29,8 @@ PLATFORM = {
     "AzureWebJobsStorage__tableServiceUri",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
 }
 """What the functions host and the telemetry read. The service itself does not."""
 
@@ -35,8 +44,10 @@ FORBIDDEN = re.compile(
     r"FUNCTIONS_WORKER_RUNTIME.*|FUNCTIONS_EXTENSION_VERSION|WEBSITE_RUN_FROM_PACKAGE|WEBSITE_CONTENT.*"
     r"|WEBSITE_NODE_DEFAULT_VERSION|SCM_DO_BUILD_DURING_DEPLOYMENT|ENABLE_ORYX_BUILD|FUNCTIONS_WORKER_PROCESS_COUNT"
     r"|AzureWebJobsStorage|WEBSITE_USE_PLACEHOLDER.*|FUNCTIONS_MAX_HTTP_CONCURRENCY"
+    r"|PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY|PYTHON_ENABLE_OPENTELEMETRY"
 )
-"""What Flex Consumption refuses or what would put a key into a setting."""
+"""What Flex Consumption refuses, what would put a key into a setting, and what makes the host drop the worker's lines
+(it forwards them to Application Insights only while the worker does not say that it sends them itself)."""
 
 GUID = "a0000000-0000-4000-8000-0000000000a1"
 
@@ -75,12 +86,20 @@ def test_a_deployment_sets_all_that_the_service_reads_and_nothing_that_nobody_re
     assert deployed() - ALIASES == (PLATFORM | OPTIONAL) - ALIASES
 
 
+def test_no_log_line_is_lost_to_sampling() -> None:
+    telemetry = objects(module("app"))["telemetrySettings"]
+    assert telemetry["OTEL_TRACES_SAMPLER"] == "microsoft.fixed_percentage"
+    assert telemetry["OTEL_TRACES_SAMPLER_ARG"] == "1.0"
+
+
 def test_a_deployment_sets_nothing_that_is_for_development_or_that_flex_forbids() -> None:
     assert deployed() & DEVELOPMENT == set()
     assert [name for name in deployed() if FORBIDDEN.fullmatch(name)] == []
 
 
-@pytest.mark.parametrize("name", ["SCM_DO_BUILD_DURING_DEPLOYMENT", "AzureWebJobsStorage", "SOMETHING_ELSE"])
+@pytest.mark.parametrize(
+    "name", ["SCM_DO_BUILD_DURING_DEPLOYMENT", "PYTHON_ENABLE_OPENTELEMETRY", "AzureWebJobsStorage", "SOMETHING_ELSE"]
+)
 def test_a_setting_too_many_would_be_seen(name: str) -> None:
     source = module("app").source.decode().replace("  RETURN_ORIGINS: returnOrigins\n", f"  {name}: 'x'\n")
     found = deployed(Bicep(source.encode()))
@@ -91,7 +110,7 @@ def test_a_setting_too_many_would_be_seen(name: str) -> None:
 
 def test_what_is_for_development_only_is_refused_in_production() -> None:
     values = {"AzureWebJobsStorage": "x", "AUTHORITY_HOST": "https://127.0.0.1:1", "LOOPBACK_CA_FILE": "x",
-              "LEASE_SECONDS": "5", "ROTATION_INTERVAL_UNIT": "seconds"}  # fmt: skip
+              "LEASE_SECONDS": "5", "CLOCK_AHEAD_SECONDS": "60", "ROTATION_INTERVAL_UNIT": "seconds"}  # fmt: skip
     assert values.keys() == DEVELOPMENT
     for name, value in values.items():
         with pytest.raises(SettingsError, match=f"{name}: for development only"):

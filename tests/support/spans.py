@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.adapters.telemetry import NAME, OpenTelemetry
+from shared.services.invocation import invocation
 from tests.fakes.application import fake_application
 from tests.fakes.entra import ADA
 from tests.unit.services.world import MONTHLY, ORG, create, rotate, wish
@@ -42,13 +43,14 @@ async def trees() -> str:
     telemetry = OpenTelemetry(tracer=provider.get_tracer(NAME))
     world = fake_application(telemetry=telemetry)
     code = world.entra.code_for(ADA, world.settings.redirect_uri)
-    with telemetry.span("request connections_create"):
+    with invocation(telemetry, "request connections_create", request_id="a-request", parent=None):
         made = await create(world, wish(rotation=MONTHLY), code)
     await world.app.background.idle()
     creation = tree(exporter.get_finished_spans())
     await rotate(world, made.id)
     exporter.clear()
-    await world.app.advance(ORG, made.id)
+    with invocation(telemetry, "run work_advance", request_id="a-run", parent=None):
+        await world.app.advance(ORG, made.id)
     return f"{creation}\n\n{tree(exporter.get_finished_spans())}\n"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 
-from shared.adapters.throttling import ThrottleWatch
+from shared.adapters.throttling import STORAGE_BUSY, watched
 from shared.services.ports import Telemetry
 
 SERVICE = "Table Storage"
@@ -34,4 +34,4 @@ def from_account(endpoint: str, credential: Any, telemetry: Telemetry | None = N
 
 
 def _watched(telemetry: Telemetry | None) -> dict[str, Any]:
-    return {"per_retry_policies": [ThrottleWatch("storage", telemetry)]} if telemetry else {}
+    return watched("storage", telemetry, STORAGE_BUSY)

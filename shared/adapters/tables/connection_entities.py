@@ -21,7 +21,7 @@ def row_entity(row: Row) -> dict[str, Any]:
     return {
         "PartitionKey": row.org_id,
         "RowKey": keys.connection(row.id),
-        "row": properties.text(row.model_dump_json(), f"row {row.id}"),
+        **properties.split("row", row.model_dump_json(), f"row {row.id}"),
         "name": row.connection.name,
         "lifecycle": row.lifecycle.value,
         "state": row.connection.status.state.value,

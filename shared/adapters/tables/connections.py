@@ -14,7 +14,7 @@ from azure.data.tables.aio import TableClient
 from pydantic import ValidationError
 
 from shared.adapters.azure_errors import translate, translated
-from shared.adapters.tables import keys
+from shared.adapters.tables import keys, properties
 from shared.adapters.tables.client import SERVICE
 from shared.adapters.tables.connection_entities import Operation, changes, index, row_entity, row_key, transaction
 from shared.domain.connection import Connection, Row
@@ -39,7 +39,7 @@ class AzureConnectionTable:
     async def get(self, org_id: str, connection_id: str) -> Stored | None:
         """See `ConnectionTable`."""
         entity = await self._entity(org_id, keys.connection(connection_id))
-        return None if entity is None else Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"]))
+        return None if entity is None else _stored(entity)
 
     async def find(self, org_id: str, name: str, project_id: str | None) -> str | None:
         """See `ConnectionTable`."""
@@ -238,10 +238,14 @@ def _page(found: Sequence[tuple[str, Any]], limit: int) -> Page:
     return Page(items, found[limit - 1][0] if len(found) > limit else None)
 
 
+def _stored(entity: Any) -> Stored:
+    return Stored(Row.model_validate_json(properties.joined("row", entity)), str(entity.metadata["etag"]))
+
+
 def _readable(entity: Any) -> Stored | None:
     """The row, or None for one that this version of the service cannot read: it must not hide its neighbours."""
     try:
-        return Stored(Row.model_validate_json(entity["row"]), str(entity.metadata["etag"]))
+        return _stored(entity)
     except (KeyError, ValidationError):
         log.error("upkeep.row-unreadable partition=%s key=%s", entity["PartitionKey"], entity["RowKey"])
         return None

@@ -20,7 +20,7 @@ from shared.services.ports.queue import Release, Work, WorkQueue
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
 from shared.services.ports.telemetry import Telemetry
 from shared.services.ports.vault import StoredVersion, Vault
-from shared.services.ports.vault_probe import Probed, VaultProbe
+from shared.services.ports.vault_probe import VaultProbe
 
 Clock = Callable[[], datetime]
 """Now, in UTC."""
@@ -50,7 +50,6 @@ __all__ = [
     "NewPassword",
     "Pace",
     "Page",
-    "Probed",
     "ProjectTable",
     "RecordPage",
     "Registration",

@@ -23,5 +23,8 @@ class Telemetry(Protocol):
     def gauge(self, metric: Metric, value: float, **attributes: str) -> None:
         """The value that stands from now on."""
 
-    def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:
-        """What is done inside is shown as one step, under the step that it is part of."""
+    def span(self, name: str, *, parent: str | None = None, **attributes: str) -> AbstractContextManager[None]:
+        """What is done inside is shown as one step, under the step that it is part of.
+
+        The outermost one names its `parent` in another process by a `traceparent` (W3C Trace Context).
+        """

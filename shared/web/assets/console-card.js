@@ -11,11 +11,13 @@ class Card {
     this.told = make("div", { class: "told", "aria-live": "polite" });
     this.rotateButton = make("button", { class: "quiet", type: "button", "aria-label": `Rotate ${name} now` }, "Rotate now");
     this.rotateButton.addEventListener("click", () => this.rotate());
+    this.reconnectButton = make("button", { type: "button", "aria-label": `Reconnect ${name}` }, "Reconnect");
+    this.reconnectButton.addEventListener("click", () => this.reconnect(false));
     const head = make("div", { class: "head" }, make("h4", {}, name), this.mark, this.note);
-    this.actions = make("div", { class: "row" }, this.rotateButton);
+    this.actions = make("div", { class: "row actions" }, this.reconnectButton, this.rotateButton);
     const details = [this.checkPanel(name), this.historyPanel(name)];
-    const panels = make("div", { class: "panels" }, this.actions, this.told, ...details);
-    this.article = make("article", { class: "card", "aria-label": name }, head, this.facts, panels);
+    const panels = make("div", { class: "panels" }, this.told, ...details);
+    this.article = make("article", { class: "card", "aria-label": name }, head, this.facts, this.actions, panels);
     this.show(connection);
   }
 
@@ -26,9 +28,12 @@ class Card {
     this.connection = connection;
     this.mark.className = `badge ${state.mark}`;
     this.mark.textContent = state.title;
-    this.note.textContent = `${connection.method} · tenant ${connection.credentials.tenantId}${project}${text}`;
+    this.note.textContent = `${METHODS[connection.method] ?? connection.method} · tenant ${connection.credentials.tenantId}${project}${text}`;
     this.facts.replaceChildren(connectionFacts(connection));
-    this.actions.hidden = !connection.rotation;
+    this.rotateButton.hidden = !connection.rotation;
+    this.reconnectButton.hidden = connection.method !== "oauth"; // other credentials are submitted, not signed in for
+    this.reconnectButton.className = connection.status.state === "needs-reconnect" ? "" : "quiet";
+    this.actions.hidden = this.rotateButton.hidden && this.reconnectButton.hidden;
   }
 
   tell(...what) {
@@ -44,6 +49,26 @@ class Card {
       await this.untilRotated();
     }, (text) => this.tell(make("p", { class: "banner bad" }, text)));
     this.rotateButton.removeAttribute("aria-disabled");
+  }
+
+  // A link under which somebody signs in again. The connection keeps its id, and works as before until they have.
+  async reconnect(anybody) {
+    await attempt(async () => {
+      const body = { connectionId: this.id, allowDifferentAccount: anybody };
+      const made = await api("POST", `${KV}/oauth/authorize`, body);
+      const whom = anybody ? "Any account may sign in. " : "The same account has to sign in. ";
+      const link = linkShown(`Link to reconnect ${this.connection.name}`, made, () => this.reconnected(), whom);
+      const other = make("button", { class: "quiet", type: "button" }, "Allow another account");
+      other.addEventListener("click", () => this.reconnect(true));
+      this.tell(...link, ...(anybody ? [] : [other]));
+      link[0].querySelector("input").focus();
+    }, (text) => this.tell(make("p", { class: "banner bad" }, text)));
+  }
+
+  async reconnected() {
+    this.refresh((await api("GET", `${KV}/${this.id}`)).appConnection);
+    this.tell(make("p", { class: "banner" }, "Reconnected."));
+    this.reconnectButton.focus();
   }
 
   async untilRotated() {
@@ -87,21 +112,17 @@ class Card {
     answer.replaceChildren(make("p", { class: "note" }, "Checking …"));
     await attempt(async () => {
       const found = await api("POST", `${KV}/${this.id}/check`, vaultUrl ? { vaultUrl } : {});
-      const mayList = found.canListSecrets === true ? "yes" : found.canListSecrets === false ? "no" : null;
+      const mayList = { true: "Yes", false: "No" }[found.canListSecrets];
       answer.replaceChildren(
         facts([
-          ["Result", badge(found.status, STATES[found.status]?.mark)],
+          ["Result", badge(STATES[found.status]?.title ?? found.status, STATES[found.status]?.mark)],
           ["Checked", moment(found.checkedAt)],
           ["May list secrets", mayList],
           ["Message", found.message],
         ]),
       );
       this.refresh((await api("GET", `${KV}/${this.id}`)).appConnection);
-    }, (text, status) => {
-      const missing = status === 404 && text.startsWith("There is no ");
-      const said = missing ? "This version of the service cannot check connections yet." : text;
-      answer.replaceChildren(make("p", { class: "banner bad" }, said));
-    });
+    }, (text) => answer.replaceChildren(make("p", { class: "banner bad" }, text)));
     button.removeAttribute("aria-disabled");
   }
 

@@ -6,9 +6,11 @@ const STATES = {
 };
 const REMEDIES = {
   "needs-reconnect": "Somebody has to sign in again, through a new connect link.",
-  degraded: "The next rotation may succeed; you can also rotate now.",
+  degraded: "It is tried again by itself; a check tells how it stands now.",
 };
-const OUTCOMES = { success: "good", failed: "bad", "in-progress": "warn" };
+const OUTCOMES = { success: { title: "Succeeded", mark: "good" }, failed: { title: "Failed", mark: "bad" } };
+const TRIGGERS = { scheduled: "On schedule", manual: "Asked for", enable: "On enabling" };
+const METHODS = { oauth: "OAuth", "client-secret": "Client secret", certificate: "Certificate", federated: "Federated" };
 
 const at = (id) => document.getElementById(id);
 
@@ -32,11 +34,12 @@ function facts(pairs) {
   return make("dl", {}, ...rows.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value))));
 }
 
-// A reason reads "what happened. what to do": the first sentence, and the rest.
+// A reason reads "what happened. what to do. Correlation id: x.", of which the first part is always there.
 function reasonAndRemedy({ state, reason }) {
-  if (!reason) return [null, REMEDIES[state] ?? null];
-  const end = reason.indexOf(". ");
-  return end < 0 ? [reason, REMEDIES[state] ?? null] : [reason.slice(0, end + 1), reason.slice(end + 2)];
+  const [told, correlation] = (reason ?? "").split(/ Correlation id: ([\w-]+)\.$/);
+  const end = told.indexOf(". ");
+  const [what, remedy] = end < 0 ? [told, ""] : [told.slice(0, end + 1), told.slice(end + 2)];
+  return [what, remedy || REMEDIES[state], correlation];
 }
 
 function nextRotation({ isAutoRotationEnabled, rotation }) {
@@ -48,7 +51,7 @@ function nextRotation({ isAutoRotationEnabled, rotation }) {
 
 function connectionFacts(connection) {
   const { rotation, status } = connection;
-  const [reason, remedy] = reasonAndRemedy(status);
+  const [reason, remedy, correlation] = reasonAndRemedy(status);
   const late = rotation?.lastRotationMessage;
   return facts([
     ["Next rotation", nextRotation(connection)],
@@ -57,14 +60,16 @@ function connectionFacts(connection) {
     ["State since", moment(status.since)],
     ["Reason", reason],
     ["Remedy", remedy],
+    ["Correlation id", correlation],
   ]);
 }
 
 function run(record) {
   const took = record.attempts === 1 ? "1 try" : `${record.attempts} tries`;
-  const head = make("div", { class: "head" }, badge(record.outcome, OUTCOMES[record.outcome]), moment(record.startedAt));
+  const { title, mark } = OUTCOMES[record.outcome] ?? { title: record.outcome };
+  const head = make("div", { class: "head" }, badge(title, mark), moment(record.startedAt));
   const message = record.message ? make("p", {}, record.message) : null;
-  return make("li", {}, head, make("p", { class: "note" }, `${record.trigger}, ${took}`), message);
+  return make("li", {}, head, make("p", { class: "note" }, `${TRIGGERS[record.trigger] ?? record.trigger}, ${took}`), message);
 }
 
 function say(text) {

@@ -79,29 +79,10 @@ async function makeLink() {
   const body = { name, method: "oauth", description, ...(days ? { isAutoRotationEnabled: true, rotation } : {}) };
   if (tenantId) body.credentials = { tenantId };
   await attempt(async () => {
-    showLink(name, await api("POST", `${KV}/oauth/authorize`, body));
+    const made = await api("POST", `${KV}/oauth/authorize`, body);
+    at("link-made").replaceChildren(...linkShown(`Connect link for ${name}`, made, restart));
     at("link-form").reset();
   }, (text) => at("link-made").replaceChildren(make("p", { class: "banner bad" }, text)));
-}
-
-function showLink(name, made) {
-  const input = make("input", { id: "link-url", readonly: "", value: made.connectUrl });
-  const copy = make("button", { class: "quiet", type: "button" }, "Copy");
-  const look = make("button", { class: "quiet", type: "button" }, "Has it been used?");
-  const answer = make("p", { class: "note", "aria-live": "polite" });
-  copy.addEventListener("click", async () => {
-    input.select();
-    const copied = await navigator.clipboard?.writeText(input.value).then(() => true, () => false);
-    answer.textContent = copied ? "Copied." : "The link is selected: copy it with your keyboard.";
-  });
-  look.addEventListener("click", () => attempt(async () => {
-    const { state, message } = await api("GET", `${KV}/oauth/flows/${made.flowId}`);
-    answer.textContent = message ? `${state}: ${message}` : state;
-    if (state === "succeeded") await restart();
-  }, (text) => { answer.textContent = text; }));
-  const label = make("label", { for: "link-url" }, `Connect link for ${name}`);
-  const until = make("p", { class: "note" }, "Send it as you would send a password. Valid until ", moment(made.expiresAt), ".");
-  at("link-made").replaceChildren(make("div", { class: "field" }, label, make("div", { class: "row" }, input, copy, look)), until, answer);
 }
 
 function restart() {

@@ -268,7 +268,7 @@ async def test_a_federated_assertion_must_be_signed_and_current(world: World) ->
     forged = (await identity_assertion(world))[:-8] + "AAAAAAAA"
     answer = await asserted(world, forged, client_id=seed.OAUTH_CLIENT_ID)
     assert aadsts(answer) == (401, "invalid_client", 700027)
-    late = await identity_assertion(world, expiresIn=-5)
+    late = await identity_assertion(world, expiresIn=-305)
     answer = await asserted(world, late, client_id=seed.OAUTH_CLIENT_ID)
     assert aadsts(answer) == (401, "invalid_client", 700024)
 

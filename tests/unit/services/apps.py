@@ -29,7 +29,7 @@ def register(world: FakeApplication, *values: str, client_id: str = CLIENT_ID) -
 
 
 async def app_connection(
-    world: FakeApplication, credential: AppCredential | None = None, *, name: str = "app"
+    world: FakeApplication, credential: AppCredential | None = None, *, name: str = "app", key_id: str | None = None
 ) -> Connection:
     """A connection that signs in as an app, its records delivered."""
     credential = credential or secret()
@@ -40,6 +40,7 @@ async def app_connection(
         project=None,
         prove=world.app.proving.of(credential),
         requested=Origin.of(CALLER),
+        secret_key_id=key_id,
     )
     await world.app.background.idle()
     return row.connection

@@ -6,9 +6,9 @@ import pytest
 
 from shared.domain.connection import Health
 from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamUnavailable
-from shared.services.ports import Probed
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
+from tests.fakes.vault_probe import Answering
 from tests.unit.services.world import CALLER, STRANGER, created, row_of
 
 VAULT = "https://customer.vault.azure.net"
@@ -23,7 +23,7 @@ async def test_a_working_connection_is_active(world: FakeApplication) -> None:
 
 async def test_the_vault_is_asked_with_a_token_of_the_connection(world: FakeApplication) -> None:
     connection = await created(world)
-    world.probe.vaults[VAULT] = Probed(can_list_secrets=True)
+    world.probe.vaults[VAULT] = Answering()
     assert (await world.app.checking(CALLER, connection.id, VAULT)).can_list_secrets is True
     ((origin, shown),) = world.probe.asked
     assert origin == VAULT
@@ -32,9 +32,18 @@ async def test_the_vault_is_asked_with_a_token_of_the_connection(world: FakeAppl
 
 async def test_a_missing_right_is_told_and_is_no_fault_of_the_connection(world: FakeApplication) -> None:
     connection = await created(world)
-    world.probe.vaults[VAULT] = Probed(can_list_secrets=False, message="Assign the role")
+    world.probe.vaults[VAULT] = Answering(403, "ForbiddenByRbac")
     checked = await world.app.checking(CALLER, connection.id, VAULT)
-    assert (checked.state, checked.message, checked.can_list_secrets) == (Health.ACTIVE, "Assign the role", False)
+    assert (checked.state, checked.can_list_secrets) == (Health.ACTIVE, False)
+    assert "Key Vault Secrets User" in str(checked.message)
+
+
+async def test_a_vault_that_says_neither_yes_nor_no_is_no_answer_about_rights(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.probe.vaults[VAULT] = Answering(429, retry_after=7)
+    checked = await world.app.checking(CALLER, connection.id, VAULT)
+    assert (checked.state, checked.can_list_secrets) == (Health.ACTIVE, None)
+    assert "7 seconds" in str(checked.message)
 
 
 async def test_a_dead_connection_is_tried_again_and_recovers(world: FakeApplication) -> None:

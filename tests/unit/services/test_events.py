@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
+from shared.domain import events
 from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import GrantRefused, Refusal, UpstreamTimeout, UpstreamUnavailable
+from shared.domain.events import waiting
 from shared.domain.owed import Action
+from shared.services.oauth_flow import FlowState
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
+from tests.fakes.entra import ADA
 from tests.fakes.faults import Crash
+from tests.unit.services.links import again, signed_in
 from tests.unit.services.rotations import outcomes
-from tests.unit.services.world import DAY, MINUTE, MONTHLY, ORG, created, delete, rotate, row_of, wish
+from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, delete, rotate, row_of, wish
 
 TOPIC = "https://events.example/api/events"
+BUSY = 96
+"""Rotations that somebody asks for in a day: one each quarter of an hour."""
 
 
 @pytest.fixture
@@ -73,19 +81,65 @@ async def test_a_day_with_faults_is_told_in_order_and_once_each(world: FakeAppli
 async def test_a_day_without_a_topic_delays_nothing_and_loses_nothing(world: FakeApplication) -> None:
     world.faults.before("topic.publish", UpstreamTimeout("Event Grid"), times=1000)
     connection = await created(world, wish(rotation=MONTHLY))
-    for _ in range(8):
+    for _ in range(BUSY):
         await rotated(world, connection.id)
         assert row_of(world, connection.id).run is None
-        await world.run(timedelta(hours=3))
-    assert outcomes(world, connection.id) == ["success"] * 8
-    assert len(world.audit.lines(ORG)) >= 9
+        await world.run(DAY / BUSY)
+    assert outcomes(world, connection.id) == ["success"] * BUSY
+    assert len(world.audit.lines(ORG)) > 2 * BUSY
     assert world.topic.sent == []
     assert world.faults.calls.count("topic.publish") < 100, "its hold grows"
     assert {entry.kind for entry in row_of(world, connection.id).outbox} == {"event"}
     world.faults.clear()
     await world.run(timedelta(hours=2))
-    assert told(world) == ["connection.created", *["rotation.succeeded"] * 8]
+    assert told(world) == ["connection.created", *["rotation.succeeded"] * BUSY]
     assert row_of(world, connection.id).outbox == ()
+
+
+async def test_who_signs_in_again_is_told_of_and_then_that_it_works(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.entra.revoke(ADA)
+    await world.app.checking(CALLER, connection.id, None)
+    world.entra.accept(ADA)
+    assert (await signed_in(world, await again(world, connection.id))).state is FlowState.SUCCEEDED
+    assert told(world) == [
+        "connection.created",
+        "connection.needs-reconnect",
+        "connection.reconnected",
+        "connection.recovered",
+    ]
+    reconnected = world.topic.once()[2]
+    assert (reconnected.data["state"], reconnected.data["reason"]) == ("active", None)
+
+
+async def test_who_signs_in_again_though_it_worked_is_told_of_alone(world: FakeApplication) -> None:
+    connection = await created(world)
+    await signed_in(world, await again(world, connection.id))
+    await world.run(9 * DAY)  # keep-alive stores another grant, which nobody signed in for
+    assert told(world) == ["connection.created", "connection.reconnected"]
+
+
+async def test_what_waits_is_bounded_the_oldest_go_and_operators_are_told(
+    world: FakeApplication, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = 5_000
+    monkeypatch.setattr(events, "MAX_WAITING", bound)
+    world.faults.before("topic.publish", UpstreamTimeout("Event Grid"), times=1000)
+    connection = await created(world, wish(rotation=MONTHLY))
+    made = 1
+    while not (dropped := re.findall(r"events\.dropped orgId=\S+ connectionId=(\S+) count=(\d+)", caplog.text)):
+        await rotated(world, connection.id)
+        made += 1
+        assert made < 100, "nothing bounds what waits"
+    ((dropped_of, count),) = dropped
+    assert (dropped_of, int(count) > 0) == (connection.id, True)
+    kept = waiting(row_of(world, connection.id))
+    assert len(kept) == made - int(count)
+    assert sum(len(entry.model_dump_json()) for entry in kept) <= bound
+    assert outcomes(world, connection.id) == ["success"] * (made - 1), "no rotation suffers"
+    world.faults.clear()
+    await world.run(timedelta(hours=2))
+    assert told(world) == ["rotation.succeeded"] * len(kept), "the oldest went"
 
 
 async def test_a_topic_that_takes_nothing_holds_its_own_action_only(world: FakeApplication) -> None:

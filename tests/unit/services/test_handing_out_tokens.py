@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.audit import Action
 from shared.domain.connection import Health
-from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamUnavailable
+from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamTimeout, UpstreamUnavailable
 from shared.services.ports import AppToken
 from shared.services.tokens import FRESH, REFUSAL_KEPT
 from tests.fakes.application import FakeApplication
@@ -22,6 +22,7 @@ from tests.unit.services.world import (
     ORG,
     OTHER_CALLER,
     STRANGER,
+    active_credential,
     create_project,
     created,
     delete,
@@ -121,6 +122,16 @@ async def test_each_caller_is_audited_once_for_a_token_before_getting_it(world: 
     assert uses(world) == 2
 
 
+async def test_an_audit_line_whose_answer_was_lost_is_not_doubled(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.faults.after("audit.add", UpstreamTimeout("Table Storage"))
+    with pytest.raises(UpstreamTimeout):
+        await token(world, connection.id)
+    world.clock.advance(SECOND)
+    await token(world, connection.id)
+    assert uses(world) == 1
+
+
 async def test_a_connection_that_the_caller_may_not_see_does_not_exist(world: FakeApplication) -> None:
     project = await create_project(world, callers=(CALLER.object_id,))
     connection = await created(world, wish(project_id=project.id))
@@ -188,6 +199,75 @@ async def test_before_a_judgement_the_credential_that_is_in_use_by_now_is_tried(
     world.faults.before("vault.get", rotated)
     assert (await token(world, connection.id)).access_token
     assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+
+
+async def test_a_refusal_of_a_credential_that_was_replaced_meanwhile_judges_nothing(world: FakeApplication) -> None:
+    """This process read the old refresh token; when it came to Entra, that was over and another one in use."""
+    connection = await created(world, wish(rotation=MONTHLY))
+    old = active_credential(world, connection.id)
+
+    async def replaced() -> None:
+        world.faults.clear()
+        await rotate(world, connection.id)
+        await world.app.advance(ORG, connection.id)
+        world.entra.forget(old.refresh_token)
+
+    world.faults.before("entra.refresh", replaced)
+    world.faults.calls.clear()
+    before = row_of(world, connection.id).connection.status
+    assert (await token(world, connection.id)).access_token
+    assert calls(world, "entra.refresh") == 3, "the old one, the rotation, the new one"
+    assert row_of(world, connection.id).connection.status == before
+
+
+@pytest.mark.parametrize("late", ["vault.get", "apps.app_token"])
+async def test_an_app_password_that_was_rotated_and_revoked_meanwhile_judges_nothing(
+    world: FakeApplication, late: str
+) -> None:
+    app = register(world, "first")
+    connection = await rotating(world)
+
+    async def rotated() -> None:
+        world.faults.clear()
+        await rotate(world, connection.id)
+        await world.run(12 * MINUTE)
+        assert "first" not in [password.value for password in app.passwords]
+
+    world.faults.before(late, rotated)
+    assert (await token(world, connection.id)).access_token
+    assert world.faults.fired == 1
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert row_of(world, connection.id).refused is None
+
+
+async def test_a_connection_that_was_mended_elsewhere_is_served_before_its_row_is_a_minute_old(
+    world: FakeApplication,
+) -> None:
+    """A token in memory outlived the grant; when it ended, the row read last still said that the grant was dead."""
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.entra.revoke(ADA)
+    other = world.another_process()
+    await other.checking(CALLER, connection.id, None)
+    assert row_of(world, connection.id).connection.status.state is Health.NEEDS_RECONNECT
+    world.clock.advance(first.expires_at - world.clock() - timedelta(minutes=5, seconds=10))
+    assert await token(world, connection.id) == first
+    world.entra.accept(ADA)
+    await other.checking(CALLER, connection.id, None)
+    world.clock.advance(20 * SECOND)
+    assert await token(world, connection.id) != first
+
+
+async def test_a_refusal_that_is_told_again_keeps_nothing_of_the_requests_before(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.entra.revoke(ADA)
+    told = []
+    for _ in range(3):
+        with pytest.raises(ConnectionBroken) as refusal:
+            await token(world, connection.id)
+        told.append(refusal)
+    assert len({len(refusal.traceback) for refusal in told}) == 1
+    assert {str(refusal.value) for refusal in told} == {told[0].value.message}
 
 
 async def test_an_apps_refused_secret_degrades_it_and_a_mended_one_recovers_it(world: FakeApplication) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
 from datetime import timedelta
+from statistics import mean
 
 import pytest
 
@@ -159,7 +161,7 @@ async def test_in_a_year_no_grant_dies_half_of_them_used_daily_and_half_never(
 ) -> None:
     """None dies, and the cost follows what is due."""
     ids = [(await created(world, wish(f"c-{number}"))).id for number in range(CONNECTIONS)]
-    used = ids[::2]
+    used, unused = ids[::2], ids[1::2]
     end = world.clock() + YEAR
     world.faults.calls.clear()
     while world.clock() < end:
@@ -167,16 +169,26 @@ async def test_in_a_year_no_grant_dies_half_of_them_used_daily_and_half_never(
         for connection_id in used:
             await world.app.tokens.token(CALLER, connection_id)
         world.faults.calls = [name for name in world.faults.calls if name in ("entra.refresh", "vault.put")]
-    written = [versions(world, connection_id) for connection_id in ids]
+    written = {connection_id: versions(world, connection_id) for connection_id in ids}
+    died = [connection_id for connection_id in ids if not is_alive(world, connection_id)]
     renewals = world.faults.calls.count("vault.put")
     with capsys.disabled():
-        print(  # noqa: T201 -- the figure is the point of `make year`
-            f"\n{CONNECTIONS} connections, a year: {min(written)} to {max(written)} secret versions each"
-        )
-    for connection_id in ids:
-        row = row_of(world, connection_id)
-        assert row.connection.status.state is Health.ACTIVE
-        assert world.entra.knows(active_credential(world, connection_id).refresh_token)
-    assert max(written) <= MOST_VERSIONS
-    assert renewals == sum(written) - CONNECTIONS
+        print(f"\n{CONNECTIONS} connections, a year, half of them used daily; died: {died or 'none'}")  # noqa: T201
+        for name, part in (("used daily", used), ("never used", unused)):
+            print(f"secret versions of those {name}: {summary([written[each] for each in part])}")  # noqa: T201
+    assert not died
+    assert max(written.values()) <= MOST_VERSIONS
+    assert renewals == sum(written.values()) - CONNECTIONS
     assert world.faults.calls.count("entra.refresh") - renewals <= len(used) * 366, "one use a day, one call"
+
+
+def is_alive(world: FakeApplication, connection_id: str) -> bool:
+    """Whether the row says so and Entra still takes what is stored."""
+    active = row_of(world, connection_id).connection.status.state is Health.ACTIVE
+    return active and world.entra.knows(active_credential(world, connection_id).refresh_token)
+
+
+def summary(numbers: list[int]) -> str:
+    """Mean, most, and how many there are of each."""
+    histogram = ", ".join(f"{number}: {count}" for number, count in sorted(Counter(numbers).items()))
+    return f"mean {mean(numbers):.1f}, most {max(numbers)}, histogram {{{histogram}}}"

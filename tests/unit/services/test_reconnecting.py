@@ -9,12 +9,12 @@ import pytest
 from shared.domain.audit import Action
 from shared.domain.connection import LONGEST_RUN, Health
 from shared.domain.errors import BadRequest, NotFound, UpstreamUnavailable
-from shared.services.oauth_flow import Arrival, FlowState, NewLink
+from shared.services.oauth_flow import FlowState
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, BEN, FAY, Account
 from tests.fakes.faults import Crash
 from tests.unit.services.apps import app_connection, register
-from tests.unit.services.links import VISITOR, departed, state_of
+from tests.unit.services.links import VISITOR, again, departed, signed_in, state_of
 from tests.unit.services.world import (
     CALLER,
     MINUTE,
@@ -27,20 +27,6 @@ from tests.unit.services.world import (
     row_of,
     wish,
 )
-
-
-async def again(world: FakeApplication, connection_id: str, *, anybody: bool = False) -> NewLink:
-    return await world.app.oauth.authorize_again(
-        CALLER, connection_id, return_url=None, allow_different_account=anybody
-    )
-
-
-async def signed_in(world: FakeApplication, link: NewLink, account: Account = ADA) -> Arrival:
-    departure = await departed(world, link)
-    answer = world.entra.sign_in(departure.url, account)
-    arrival = await world.app.oauth.arrive(answer, {departure.cookie_name: departure.cookie_value}, VISITOR)
-    await world.app.background.idle()
-    return arrival
 
 
 def readable(world: FakeApplication, connection_id: str) -> int:
@@ -88,6 +74,23 @@ async def test_another_account_or_tenant_is_refused_and_the_old_grant_stays(
     assert active_credential(world, made.id) == before
     assert readable(world, made.id) == 1
     assert (await signed_in(world, link)).state is FlowState.SUCCEEDED, "the link stays usable"
+
+
+async def test_a_link_for_the_former_account_does_not_push_out_the_one_that_came_meanwhile(
+    world: FakeApplication,
+) -> None:
+    made = await created(world)
+    link, open_to_all = await again(world, made.id), await again(world, made.id, anybody=True)
+
+    async def overtaken() -> None:
+        world.faults.clear()
+        assert (await signed_in(world, open_to_all, BEN)).state is FlowState.SUCCEEDED
+
+    world.faults.before("vault.put", overtaken)
+    assert (await signed_in(world, link, ADA)).state is FlowState.FAILED
+    assert row_of(world, made.id).account_id == BEN.object_id
+    assert readable(world, made.id) == 1
+    assert (await world.app.tokens.token(CALLER, made.id)).access_token
 
 
 @pytest.mark.parametrize("account", [BEN, FAY])

@@ -9,6 +9,7 @@ import pytest
 
 from shared.domain.errors import GrantRefused, Refusal
 from shared.domain.measures import Metric
+from shared.services.stock import LATER, SOON
 from shared.services.upkeep import Round
 from tests.fakes.application import FakeApplication, fake_application
 from tests.fakes.telemetry import FakeTelemetry, key
@@ -78,6 +79,33 @@ async def test_the_round_counts_connections_by_state_and_tells_of_those_that_are
     assert (await world.app.upkeep(Round())).done
     assert telemetry.gauges[key(Metric.CONNECTIONS, {**OAUTH, "state": "needs-reconnect"})] == 1
     assert telemetry.gauges[key(Metric.CONNECTIONS, {**OAUTH, "state": "active"})] == 0
+
+
+async def test_the_round_tells_which_success_is_oldest_and_what_is_due_next(
+    world: FakeApplication, telemetry: FakeTelemetry
+) -> None:
+    never_rotated = await created(world, wish(name="a", rotation=MONTHLY))
+    world.clock.advance(3 * DAY)
+    rotated = await created(world, wish(name="b", rotation=MONTHLY))
+    await rotate(world, rotated.id)
+    await world.app.advance(ORG, rotated.id)
+    await created(world, wish(name="c"))  # does not rotate by itself
+    world.clock.advance(2 * DAY)
+    round_ = await world.app.upkeep(Round())
+    assert round_.oldest_success == {"oauth": never_rotated.created_at}
+    assert telemetry.gauges[key(Metric.OLDEST_SUCCESS_AGE, OAUTH)] == (5 * DAY).total_seconds()
+    assert telemetry.gauges[key(Metric.OLDEST_SUCCESS_AGE, {"method": "certificate"})] == 0
+    assert due_next(telemetry) == {"day": 0, "week": 3, "month": 0, "later": 0}  # each grant is used within the week
+    world.clock.advance(5 * DAY)
+    await world.app.upkeep(Round())
+    assert due_next(telemetry)["day"] > 0
+    await world.run(26 * DAY)
+    again = await world.app.upkeep(Round())
+    assert again.oldest_success["oauth"] > rotated.created_at
+
+
+def due_next(telemetry: FakeTelemetry) -> dict[str, float]:
+    return {within: telemetry.gauges[key(Metric.DUE_NEXT, {"within": within})] for within in (*SOON, LATER)}
 
 
 async def test_work_and_each_call_that_it_makes_are_spans(world: FakeApplication, telemetry: FakeTelemetry) -> None:

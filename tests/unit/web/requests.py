@@ -40,9 +40,10 @@ def authorised(
     return request(method, headers=headers, body=body or b"", **rest)
 
 
-def context(trace_parent: str | None = TRACE_PARENT) -> func.Context:
+def context(trace_parent: str | None = TRACE_PARENT, function_name: str = "a-function") -> func.Context:
     """An invocation's context, with its place in the caller's trace."""
-    return cast("func.Context", SimpleNamespace(trace_context=SimpleNamespace(trace_parent=trace_parent)))
+    trace = SimpleNamespace(trace_parent=trace_parent)
+    return cast("func.Context", SimpleNamespace(trace_context=trace, function_name=function_name))
 
 
 def answer(response: func.HttpResponse) -> Any:

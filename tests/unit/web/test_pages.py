@@ -102,6 +102,17 @@ def test_the_connect_page_says_who_asks_for_what() -> None:
     assert "the tenant of the account you choose" in html(connect_page(tenant=None))
 
 
+@pytest.mark.parametrize("same_account", [True, False])
+def test_the_page_of_a_link_that_reconnects_says_so_and_whose_sign_in_it_takes(same_account: bool) -> None:
+    shown = pages.connect_page(
+        organisation="an-org", requested_by="Ada", name="payments", tenant=None, authority=AUTHORITY,
+        expires_at=datetime(2026, 3, 3, 10, 5, tzinfo=UTC), reconnect=True, same_account=same_account,
+    )  # fmt: skip
+    assert "<h1>Reconnect an Azure Key Vault</h1>" in html(shown)
+    assert ("the one that the connection was made with" in html(shown)) == same_account
+    assert "Reconnect" not in html(connect_page())
+
+
 def test_the_button_may_lead_to_us_and_to_the_authority_only() -> None:
     assert policy(connect_page())["form-action"] == f"'self' {AUTHORITY}"
     assert policy(pages.done_page("x"))["form-action"] == "'none'"
