@@ -71,8 +71,7 @@ def _noting_the_end(row: Row, *, was_enabled: bool, now: datetime) -> Row:
 def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime, unit: IntervalUnit) -> Row:
     """The row with another credential in use; the former one is to be disabled."""
     same_app = row.connection.credentials == proof.public
-    if same_app:
-        _check_not_being_removed(row, proof)
+    _check_not_being_removed(row, proof)
     if row.connection.method is Method.CLIENT_SECRET:
         row = _begun_anew(rotation.superseded_by_credentials(row, now), now, unit)
     freed = without_passwords(row, now) if same_app else handed_over(row, row.active_version, now)
@@ -102,12 +101,16 @@ def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:
 
 
 def _check_not_being_removed(row: Row, proof: Proof) -> None:
-    """A password that is about to be removed must not come into use. One whose key id is not known may be it."""
-    leaving = {debt.key_id for debt in row.debts if not debt.issued and debt.auth_version is None}
+    """A password that is about to be removed must not come into use. One whose key id is not known may be it.
+
+    It may be owed at an app that the connection left and now comes back to.
+    """
+    app = (proof.public.get("tenantId"), proof.public.get("clientId"))
+    leaving = {debt.key_id for debt in row.debts if not debt.issued and (debt.tenant_id, debt.client_id) == app}
     if leaving and (proof.enrolled is None or proof.enrolled.key_id in leaving):
         raise Conflict(
-            "The client secret that was replaced last is still being removed from the app, and this may be it; try "
-            "again in a few minutes",
+            "A client secret that was replaced is still being removed from the app, and this may be it; try again in a "
+            "few minutes",
             retry_after=60,
         )
 

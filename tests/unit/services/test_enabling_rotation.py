@@ -1,0 +1,60 @@
+"""Enabling rotation: what stands in its way is told at once, and one connection rotates an app."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.connection import LONGEST_RUN
+from shared.domain.errors import BadRequest
+from tests.fakes.application import FakeApplication
+from tests.unit.services.apps import SCHEDULE, app_connection, register, rotating, secret, update
+from tests.unit.services.world import MINUTE, delete, row_of
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("of another", "belongs to another client secret"), ("unknown", "is not among the client secrets")],
+)
+async def test_the_key_id_must_be_the_submitted_secrets(world: FakeApplication, key: str, text: str) -> None:
+    app = register(world, "first", "other")
+    made = await app_connection(world)
+    await update(world, made.id, rotation=SCHEDULE)
+    key_id = app.passwords[1].key_id if key == "of another" else "00000000-0000-4000-8000-000000000009"
+    with pytest.raises(BadRequest, match=text):
+        await update(world, made.id, key_id=key_id, is_auto_rotation_enabled=True)
+    assert row_of(world, made.id).connection.is_auto_rotation_enabled is False
+
+
+async def test_without_a_key_id_it_is_asked_for(world: FakeApplication) -> None:
+    register(world, "first")
+    made = await app_connection(world)
+    with pytest.raises(BadRequest, match="Client Secret Key ID is required"):
+        await update(world, made.id, is_auto_rotation_enabled=True, rotation=SCHEDULE)
+
+
+async def test_a_second_connection_for_the_app_is_told_of_the_first(world: FakeApplication) -> None:
+    app = register(world, "first")
+    await rotating(world)
+    other = await app_connection(world, name="other")
+    with pytest.raises(BadRequest, match='Another App Connection "app" rotates'):
+        await update(world, other.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=SCHEDULE)
+
+
+async def test_the_claim_is_free_once_rotation_is_off_or_the_connection_gone(world: FakeApplication) -> None:
+    register(world, "first")
+    made = await rotating(world)
+    assert len(world.claims.claims) == 1
+    await update(world, made.id, is_auto_rotation_enabled=False)
+    assert world.claims.claims == {}
+    await update(world, made.id, is_auto_rotation_enabled=True)
+    await delete(world, made.id)
+    await world.run(LONGEST_RUN + MINUTE)
+    assert world.claims.claims == {}
+
+
+async def test_the_services_own_apps_are_not_managed(world: FakeApplication) -> None:
+    own = world.settings.oauth_client_id
+    app = register(world, "first", client_id=own)
+    made = await app_connection(world, secret(client_id=own))
+    with pytest.raises(BadRequest, match="own app registrations"):
+        await update(world, made.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=SCHEDULE)
