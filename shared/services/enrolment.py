@@ -26,13 +26,16 @@ COMFORT_SECONDS = 5.0
 class Claims:
     """Which connection rotates which app. A claim counts only while its connection's row bears it out."""
 
-    def __init__(self, *, table: ClaimTable, rows: Rows, clock: Clock) -> None:
+    def __init__(self, *, table: ClaimTable, rows: Rows, clock: Clock, own_apps: frozenset[str]) -> None:
         self._table = table
         self._rows = rows
         self._clock = clock
+        self._own_apps = own_apps
 
     async def ensure(self, org_id: str, connection_id: str, credential: ClientSecret) -> None:
-        """Hold the claim on the credential's app. Raises `BadRequest` when another connection does."""
+        """Hold the claim on the credential's app. Raises `BadRequest` when another connection does, or none may."""
+        if credential.client_id.lower() in self._own_apps:
+            raise BadRequest("This service does not manage the secrets of its own app registrations")
         claim = Claim(credential.tenant_id, credential.client_id, org_id, connection_id, self._clock())
         standing = await self._table.take(claim)
         if standing.connection_id == connection_id:
@@ -72,15 +75,12 @@ class Claims:
 class Enrolment:
     """What an app registration says of the client secret that was submitted; above all, whether rotation will work."""
 
-    def __init__(self, *, claims: Claims, graph: Graph, own_apps: frozenset[str]) -> None:
+    def __init__(self, *, claims: Claims, graph: Graph) -> None:
         self._claims = claims
         self._graph = graph
-        self._own_apps = own_apps
 
     async def enrol(self, org_id: str, connection_id: str, credential: ClientSecret, key_id: str | None) -> Enrolled:
         """The app that may be managed from now on. Raises `BadRequest` that says what stands in the way."""
-        if credential.client_id in self._own_apps:
-            raise BadRequest("This service does not manage the secrets of its own app registrations")
         if key_id is None:
             raise BadRequest(KEY_ID_REQUIRED)
         await self._claims.ensure(org_id, connection_id, credential)

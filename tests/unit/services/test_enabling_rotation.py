@@ -7,8 +7,8 @@ import pytest
 from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import BadRequest
 from tests.fakes.application import FakeApplication
-from tests.unit.services.apps import SCHEDULE, app_connection, register, rotating, secret, update
-from tests.unit.services.world import MINUTE, delete, row_of
+from tests.unit.services.apps import SCHEDULE, app_connection, register, rotating, secret, update, values
+from tests.unit.services.world import MINUTE, delete, rotate, row_of
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,23 @@ async def test_the_claim_is_free_once_rotation_is_off_or_the_connection_gone(wor
     assert world.claims.claims == {}
 
 
-async def test_the_services_own_apps_are_not_managed(world: FakeApplication) -> None:
-    own = world.settings.oauth_client_id
+@pytest.mark.parametrize("name", ["oauth_client_id", "api_audience"])
+async def test_the_services_own_apps_are_not_managed(world: FakeApplication, name: str) -> None:
+    own = getattr(world.settings, name)
     app = register(world, "first", client_id=own)
     made = await app_connection(world, secret(client_id=own))
     with pytest.raises(BadRequest, match="own app registrations"):
         await update(world, made.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=SCHEDULE)
+
+
+async def test_nor_are_they_rotated_by_hand(world: FakeApplication) -> None:
+    own = world.settings.oauth_client_id
+    app = register(world, "first", client_id=own)
+    made = await app_connection(world, secret(client_id=own), key_id=app.passwords[0].key_id)
+    await update(world, made.id, rotation=SCHEDULE)
+    await rotate(world, made.id)
+    await world.run(10 * MINUTE)
+    assert values(world, own) == ["first"]
+    rotation = row_of(world, made.id).connection.rotation
+    assert rotation is not None
+    assert "own app registrations" in str(rotation.last_rotation_message)
