@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.domain import expiry, rotation, schedule
 from shared.domain.connection import Health, Rotation, RotationStatus, Row, credentials_hash
-from shared.domain.creation import Proof, first_rotation
+from shared.domain.creation import Enrolled, Proof, first_rotation
 from shared.domain.credential import Method
 from shared.domain.debts import handed_over, without_passwords
 from shared.domain.errors import BadRequest, Conflict
@@ -90,6 +90,17 @@ def with_credentials(row: Row, proof: Proof, version: str | None, *, now: dateti
         superseded=tuple(dict.fromkeys((*freed.superseded, *former))),
     )
     return changed.without_exchange(now).judged(Health.ACTIVE, None, now)
+
+
+def knows_its_password(row: Row) -> bool:
+    """Whether it is recorded which of the app's passwords is in use."""
+    return row.passwords is not None and row.passwords.active is not None
+
+
+def recognising(row: Row, enrolled: Enrolled) -> Row:
+    """The row that knows the password in use as the one that was enrolled; others of a run by hand stay recorded."""
+    known = enrolled.passwords(row.active_version or "")
+    return row.having(passwords=row.passwords.model_copy(update={"active": known.active}) if row.passwords else known)
 
 
 def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:

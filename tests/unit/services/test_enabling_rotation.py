@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import BadRequest
 from tests.fakes.application import FakeApplication
-from tests.unit.services.apps import SCHEDULE, app_connection, register, rotating, secret, update, values
-from tests.unit.services.world import MINUTE, delete, rotate, row_of
+from tests.unit.services.apps import SCHEDULE, active_secret, app_connection, register, rotating, secret, update, values
+from tests.unit.services.world import CALLER, MINUTE, ORG, delete, rotate, row_of
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,35 @@ async def test_nor_are_they_rotated_by_hand(world: FakeApplication) -> None:
     rotation = row_of(world, made.id).connection.rotation
     assert rotation is not None
     assert "own app registrations" in str(rotation.last_rotation_message)
+
+
+async def test_a_secret_that_a_failed_run_by_hand_did_not_know_is_replaced_and_revoked_all_the_same(
+    world: FakeApplication,
+) -> None:
+    app = register(world, "first")
+    made = await app_connection(world)
+    await update(world, made.id, rotation=SCHEDULE)
+    app.propagation = timedelta(hours=3)
+    await rotate(world, made.id)
+    await world.run(30 * MINUTE)
+    passwords = row_of(world, made.id).passwords
+    assert passwords is not None
+    assert passwords.active is None
+    app.propagation = timedelta()
+    await update(world, made.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True)
+    _, plan = await world.app.connections.forecast(CALLER, made.id)
+    assert plan.revokes == [app.passwords[0].key_id]
+    await rotate(world, made.id)
+    await world.run(10 * MINUTE)
+    assert values(world) == [active_secret(world, made.id).client_secret]
+
+
+async def test_a_run_by_hand_under_way_is_no_obstacle_to_knowing_the_users_secret(world: FakeApplication) -> None:
+    app = register(world, "first")
+    made = await app_connection(world)
+    await update(world, made.id, rotation=SCHEDULE)
+    await rotate(world, made.id)
+    await world.app.advance(ORG, made.id)
+    await update(world, made.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True)
+    await world.run(10 * MINUTE)
+    assert values(world) == [active_secret(world, made.id).client_secret]
