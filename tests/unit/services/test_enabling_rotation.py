@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import BadRequest
 from tests.fakes.application import FakeApplication
-from tests.unit.services.apps import SCHEDULE, active_secret, app_connection, register, rotating, secret, update, values
-from tests.unit.services.world import CALLER, MINUTE, ORG, delete, rotate, row_of
+from tests.unit.services.apps import SCHEDULE, active_secret, app_connection, register, secret, update, values
+from tests.unit.services.world import CALLER, MINUTE, ORG, rotate, row_of
 
 
 @pytest.mark.parametrize(
@@ -32,26 +31,6 @@ async def test_without_a_key_id_it_is_asked_for(world: FakeApplication) -> None:
     made = await app_connection(world)
     with pytest.raises(BadRequest, match="Client Secret Key ID is required"):
         await update(world, made.id, is_auto_rotation_enabled=True, rotation=SCHEDULE)
-
-
-async def test_a_second_connection_for_the_app_is_told_of_the_first(world: FakeApplication) -> None:
-    app = register(world, "first")
-    await rotating(world)
-    other = await app_connection(world, name="other")
-    with pytest.raises(BadRequest, match='Another App Connection "app" rotates'):
-        await update(world, other.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=SCHEDULE)
-
-
-async def test_the_claim_is_free_once_rotation_is_off_or_the_connection_gone(world: FakeApplication) -> None:
-    register(world, "first")
-    made = await rotating(world)
-    assert len(world.claims.claims) == 1
-    await update(world, made.id, is_auto_rotation_enabled=False)
-    assert world.claims.claims == {}
-    await update(world, made.id, is_auto_rotation_enabled=True)
-    await delete(world, made.id)
-    await world.run(LONGEST_RUN + MINUTE)
-    assert world.claims.claims == {}
 
 
 @pytest.mark.parametrize("name", ["oauth_client_id", "api_audience"])
