@@ -7,10 +7,11 @@ READY := $(VENV)/.ready
 AZURITE := local/node_modules/.ready
 ARGS ?=
 EXAMPLES ?= 500
+DURATION ?= 300
 SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium start emulators demo test test-browser screenshots coverage fuzz year openapi \
+.PHONY: help setup chromium start emulators demo test test-browser screenshots coverage fuzz year load openapi \
 	check format lock clean
 
 help: ## list the actions
@@ -64,6 +65,10 @@ fuzz: setup ## send the API many random requests (SEED=, EXAMPLES=500 per route)
 
 year: setup ## live through a year with 1,000 grants, on a clock of its own (some minutes)
 	@YEAR_CONNECTIONS=1000 $(BIN)/python -m pytest tests/unit/services/test_keeping_alive.py -k year $(ARGS)
+
+load: PORT = 7371
+load: setup ## send traffic while upstream calls fail and the host is killed, then check everything (DURATION=300)
+	@exec $(BIN)/python -m bench.load --port '$(PORT)' --seconds '$(DURATION)' --seed '$(SEED)'
 
 openapi: setup ## write docs/openapi.json anew from the code
 	@$(BIN)/python -m local.openapi

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from shared.domain.connection import Row
+from shared.domain.connection import LONGEST_RUN, Row
 from shared.domain.credential import Method
 from shared.domain.passwords import AppKey, Debt
 
@@ -41,8 +41,8 @@ def owing(row: Row, keys: Iterable[AppKey | None], now: datetime) -> Row:
     return row.having(debts=(*row.debts, *debts), superseded=(*row.superseded, *spare))
 
 
-def _attempts(row: Row, now: datetime) -> tuple[Debt, ...]:
-    """What tries may have left at an app that this row is about to turn away from."""
+def _attempts(row: Row, since: datetime) -> tuple[Debt, ...]:
+    """What tries may have left at an app that this row is about to turn away from, to be looked for at `since`."""
     if not (row.sweep_passwords_at or (row.run and row.run.attempt)):
         return ()
     credentials = row.connection.credentials
@@ -53,7 +53,7 @@ def _attempts(row: Row, now: datetime) -> tuple[Debt, ...]:
             tenant_id=credentials["tenantId"],
             client_id=credentials["clientId"],
             object_id=row.passwords.object_id if row.passwords else "",
-            since=now,
+            since=since,
             before=row.attempts + 1,
         ),
     )
@@ -82,21 +82,45 @@ def without_passwords(row: Row, now: datetime) -> Row:
 
 
 def ended(row: Row, now: datetime) -> Row:
-    """The row of a connection that is deleted: nothing of this service's stays at its app."""
-    if row.connection.method is not Method.CLIENT_SECRET:
-        return row
-    attempts = _attempts(row, now)
-    owed = without_passwords(row, now)
-    return owed.having(debts=(*owed.debts, *attempts), sweep_passwords_at=None)
+    """The row of a connection that is deleted: nothing of this service's stays at its app.
+
+    The patience with what is owed there already begins anew.
+    """
+    return _turned_away(row, now, attempts_since=now)
 
 
 def handed_over(row: Row, auth_version: str | None, now: datetime) -> Row:
-    """The row whose app is about to be another: what is owed at the former one is signed for by its last secret."""
-    owed = ended(row, now)
+    """The row whose app is about to be another: what is owed at the former one is signed for by its last secret.
+
+    A try under way may still add a password there, so what tries have left is looked for when they must be over.
+    """
+    owed = _turned_away(row, now, attempts_since=now + LONGEST_RUN)
     debts = tuple(
         debt if debt.auth_version else debt.model_copy(update={"auth_version": auth_version}) for debt in owed.debts
     )
     return owed.having(debts=debts)
+
+
+def _turned_away(row: Row, now: datetime, *, attempts_since: datetime) -> Row:
+    if row.connection.method is not Method.CLIENT_SECRET:
+        return row
+    attempts = _attempts(row, attempts_since)
+    debts = tuple(debt if debt.auth_version else debt.model_copy(update={"since": now}) for debt in row.debts)
+    owed = without_passwords(row.having(debts=debts), now)
+    return owed.having(debts=(*owed.debts, *attempts), sweep_passwords_at=None)
+
+
+def groups(row: Row) -> list[list[Debt]]:
+    """What is owed, by the secret that signs in for it: None, the one in use, or the last one of a former app."""
+    return [
+        [debt for debt in row.debts if debt.auth_version == auth]
+        for auth in dict.fromkeys(debt.auth_version for debt in row.debts)
+    ]
+
+
+def payable_at(group: Iterable[Debt]) -> datetime:
+    """When `group` may be paid: as a whole, since a former app's last secret goes with it."""
+    return max(debt.since for debt in group)
 
 
 def settled(row: Row, paid: Iterable[Debt]) -> Row:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain import expiry, keep_alive
+from shared.domain import debts, expiry, keep_alive
 from shared.domain.connection import DueHint, Lifecycle, Row
 
 RESEND_AFTER = timedelta(minutes=5)
@@ -73,7 +73,8 @@ def _owed(row: Row) -> Iterator[Owed]:
     if row.lifecycle is Lifecycle.CREATING and row.deadline is not None:
         yield Owed(Action.CLEAN_UP_RESERVATION, row.deadline)
     elif row.lifecycle is Lifecycle.DELETING and row.deadline is not None:
-        yield Owed(Action.REVOKE if row.debts else Action.PURGE, row.deadline)
+        payable = [debts.payable_at(group) for group in debts.groups(row)]
+        yield Owed(Action.REVOKE, max(row.deadline, min(payable))) if payable else Owed(Action.PURGE, row.deadline)
     elif row.lifecycle is Lifecycle.ACTIVE:
         yield from _owed_while_active(row)
 
@@ -84,7 +85,7 @@ def _owed_while_active(row: Row) -> Iterator[Owed]:
     if row.sweep_at is not None and row.run is None and row.exchange is None:
         yield Owed(Action.SWEEP, row.sweep_at)
     if row.debts:
-        yield Owed(Action.REVOKE, max(debt.since for debt in row.debts))
+        yield Owed(Action.REVOKE, min(debts.payable_at(group) for group in debts.groups(row)))
     if (warning := expiry.next_warning(row)) is not None:
         yield Owed(Action.WARN, warning)
     if row.run is not None:

@@ -103,7 +103,8 @@ def _promoted(row: Row, passwords: Passwords, pending: Pending, now: datetime, u
         key_id=pending.key.key_id,
         former_key_id=former.key_id if former else None,
     )
-    return owing(after, [passwords.inactive, None if keeps_former else former], now)
+    graph_answered = after.released(Action.REVOKE)
+    return owing(graph_answered, [passwords.inactive, None if keeps_former else former], now)
 
 
 def _managed(row: Row) -> Passwords:

@@ -93,12 +93,11 @@ class PasswordRotation:
         if app is None:
             raise DirectoryRefused(HOME_TENANT)
         tried = password_rotation.known(row, app.object_id, _own_key(row, credential, app))
-        owed_here = any(debt.auth_version is None for debt in row.debts)
-        if app.holds_two and (owed_here or (row.passwords and row.passwords.inactive)):
+        if app.holds_two and row.passwords and row.passwords.inactive:
             await self._change(row, lambda present: password_rotation.making_room(present, self._clock()))
             return
-        for stray in strays(tried, app, before=row.attempts):
-            await session.remove_password(app.object_id, stray.key_id)
+        for key_id in _spare(tried, app):
+            await session.remove_password(app.object_id, key_id)
         await self._add(tried, session, app.object_id, credential)
 
     async def _add(self, tried: Row, session: GraphSession, object_id: str, credential: ClientSecret) -> None:
@@ -202,6 +201,15 @@ def _own_key(row: Row, credential: ClientSecret, app: Registration) -> AppKey | 
                 key_id=password.key_id, version=row.active_version or "", issued=False, ends_at=password.ends_at
             )
     return None
+
+
+def _spare(row: Row, app: Registration) -> list[str]:
+    """What is removed before a password is added: strays of older attempts, and what is owed at this app.
+
+    The latter is fenced off already. An app whose former passwords cannot be removed gets no further ones.
+    """
+    owed = [debt.key_id for debt in row.debts if debt.key_id is not None and debt.auth_version is None]
+    return [*owed, *(stray.key_id for stray in strays(row, app, before=row.attempts))]
 
 
 def _pending_key(row: Row) -> str | None:

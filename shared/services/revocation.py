@@ -14,7 +14,8 @@ from shared.domain.connection import Lifecycle, Row
 from shared.domain.credential import ClientSecret
 from shared.domain.errors import BadRequest, ConcurrentChange, DirectoryRefused, GrantRefused, NotFound, UpstreamError
 from shared.domain.owed import MAX_TRIES, Action
-from shared.domain.passwords import Debt, Passwords, attempt_of
+from shared.domain.passwords import PRODUCT, Debt, Passwords, attempt_of
+from shared.domain.standing import SPREADING
 from shared.services.ports import Clock, Graph, GraphSession, ListedPassword, Registration, Stored, Vault
 from shared.services.rows import Rows
 
@@ -33,11 +34,20 @@ class Revocation:
         self._clock = clock
 
     async def revoke(self, stored: Stored) -> None:
-        """Remove what is owed at one app: all that one secret signs in for."""
-        row = stored.row
-        auth = None if any(debt.auth_version is None for debt in row.debts) else row.debts[0].auth_version
-        group = [debt for debt in row.debts if debt.auth_version == auth]
-        signing = auth or row.active_version
+        """Remove what is owed by now, at each app for itself: one that refuses keeps no other waiting."""
+        faults = []
+        for group in debts.groups(stored.row):
+            if debts.payable_at(group) > self._clock():
+                continue
+            try:
+                await self._revoke(stored, group)
+            except UpstreamError as fault:
+                faults.append(fault)
+        if faults:
+            raise max(faults, key=lambda fault: fault.retry_after or 0)
+
+    async def _revoke(self, stored: Stored, group: list[Debt]) -> None:
+        row, signing = stored.row, group[0].auth_version or stored.row.active_version
         try:
             session = await self._graph.sign_in(await stored_secret(self._vault, signing))
         except (GrantRefused, NotFound, ValidationError) as refusal:
@@ -74,8 +84,11 @@ class Revocation:
             await session.remove_password(app.object_id if app else "", stray.key_id)
 
     async def _without_way_in(self, stored: Stored, group: list[Debt], signing: str | None, refusal: Exception) -> None:
-        """The secret does not sign in any more. Once it went itself, after all others, that is the end of it."""
-        last = len(group) == 1 and group[0].version == signing
+        """The secret does not sign in any more. Once it went itself, after all others, that is the end of it.
+
+        A replica that does not know it yet says the same, so it must have had the time to spread.
+        """
+        last = len(group) == 1 and group[0].version == signing and self._clock() >= group[0].since + SPREADING
         if last and isinstance(refusal, GrantRefused) and refusal.refusal.error == "invalid_client":
             await self._settle(stored.row, group)
             return
@@ -96,7 +109,7 @@ class Revocation:
         is_former_app = row.lifecycle is Lifecycle.DELETING or all(debt.auth_version for debt in group)
         if not is_former_app or now < min(debt.since for debt in group) + debts.PATIENCE:
             raise UpstreamError("Microsoft Entra ID", "The app's client secrets cannot be removed yet") from refusal
-        left = ", ".join(f"{debt.key_id} (ends {debt.ends_at:%Y-%m-%d})" for debt in group if debt.ends_at)
+        left = ", ".join(_described(debt) for debt in group)
         log.error("rotation.passwords-left connectionId=%s keys=%s", row.id, left)
 
         def edit(present: Row) -> Row:
@@ -142,6 +155,13 @@ class Revocation:
             log.warning("rotation.strays-not-swept connectionId=%s reason=%s", row.id, type(refusal).__name__)
             return None
         return len(found)
+
+
+def _described(debt: Debt) -> str:
+    """A password as people find it in the portal."""
+    if debt.key_id is None:
+        return f"any of app {debt.client_id} whose name begins with {PRODUCT}"
+    return f"{debt.key_id} ({f'ends {debt.ends_at:%Y-%m-%d}' if debt.ends_at else 'end unknown'})"
 
 
 async def stored_secret(vault: Vault, version: str | None) -> ClientSecret:

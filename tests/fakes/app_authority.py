@@ -48,6 +48,8 @@ class App:
     """The registration is in this tenant."""
     may_manage: bool = True
     """It has the permission to change its own passwords."""
+    may_remove: bool = True
+    """It may remove its passwords too; without, an owner has lost that right."""
     forbids_secrets: bool = False
     """A policy of the tenant does."""
     holds_two: bool = False

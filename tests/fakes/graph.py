@@ -71,6 +71,8 @@ class FakeSession:
         """See `GraphSession`."""
         async with self._faults.call("graph.remove_password"):
             app = self._app()
+            if app is not None and not app.may_remove:
+                raise DirectoryRefused(PERMISSION)
             if app is not None and object_id == app.object_id:
                 app.passwords = [each for each in app.passwords if each.key_id != key_id]
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.domain.connection import LONGEST_RUN
+from shared.domain.passwords import display_name
 from shared.domain.schedule import RotateAt
 from shared.services.creating import IdempotencyKey
 from shared.services.upkeep import Round
+from tests.fakes.app_authority import Password
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA
-from tests.unit.services.apps import register, rotating, secret, update
+from tests.unit.services.apps import app_of, register, rotating, secret, update
 from tests.unit.services.links import again, arrived, departed, linked, signed_in
 from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, create, created, delete, rotate, wish
 
@@ -73,6 +76,24 @@ async def a_rotation_under_way(world: FakeApplication) -> str:
     connection_id = await a_rotated_app(world)
     await rotate(world, connection_id)
     await world.app.advance(ORG, connection_id)
+    return connection_id
+
+
+async def an_app_of_two_passwords(world: FakeApplication) -> str:
+    """It holds no third one, so the former goes first."""
+    register(world, "first").holds_two = True
+    connection_id = (await rotating(world)).id
+    for _ in range(2):
+        await rotate(world, connection_id)
+        await world.run(SETTLED)
+    return connection_id
+
+
+async def an_app_with_a_stray(world: FakeApplication) -> str:
+    """A password of an older attempt that nobody remembers."""
+    connection_id = await a_rotated_app(world)
+    name = display_name(connection_id, 1, str(uuid.uuid4()))
+    app_of(world).passwords.append(Password("a-stray", display_name=name))
     return connection_id
 
 
@@ -209,6 +230,7 @@ SCENARIOS = [
     Scenario("use", an_oauth_connection, use),
     Scenario("check a connection that was refused", a_grant_refused_for_a_while, check),
     Scenario("rotate an app's own secret", an_app_connection, rotate_now),
+    Scenario("rotate an app of two passwords", an_app_of_two_passwords, rotate_now),
     Scenario("rotate an app on schedule", a_rotated_app, rotate_on_schedule),
     Scenario("replace the secret", a_rotation_under_way, replace_the_secret),
     Scenario("move to another app", with_another_app, move_to_another_app),
@@ -217,6 +239,7 @@ SCENARIOS = [
     Scenario("delete a grant", an_oauth_connection, delete_it),
     Scenario("delete, and the app vanishes", a_rotation_under_way, delete_it_while_the_app_vanishes, 8 * DAY),
     Scenario("upkeep", a_rotation_under_way, keep_up),
+    Scenario("upkeep that finds a stray", an_app_with_a_stray, keep_up),
     Scenario("create by code, telling a topic", nothing, create_by_code, topic=True),
     Scenario("rotate a grant, telling a topic", an_oauth_connection, rotate_now, topic=True),
     Scenario("rotate a grant while the topic takes nothing", an_oauth_connection, rotate_untold, topic=True),

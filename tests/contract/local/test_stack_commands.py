@@ -98,6 +98,16 @@ def test_a_stack_that_forgets_keeps_its_logs(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["logs", "logs/host.log"]
 
 
+async def test_a_stack_in_memory_leaves_nothing_of_what_it_held(tmp_path: Path) -> None:
+    stack = Stack(free_base(), state=tmp_path, in_memory=True)
+    try:
+        await stack.start_emulators()
+        left = set(os.listdir(tmp_path))
+    finally:
+        await stack.processes.stop_all()
+    assert left == {"logs", "entra"}
+
+
 def test_a_row_of_the_demo_is_no_wider_than_the_terminal() -> None:
     text = row("failed rotation", ["attention: " + "a password reset revoked the sign-in; " * 5, "short"], width=80)
     first, *more = text.splitlines()
