@@ -56,16 +56,30 @@ def edited(row: Row, edit: Edit, now: datetime, unit: IntervalUnit) -> Row:
         changes["name"] = edit.name
     if "description" in edit.model_fields_set:
         changes["description"] = edit.description
-    after = _noting_the_end(row.showing(**changes), was_enabled=connection.is_auto_rotation_enabled, now=now)
+    after = _telling_the_end(row.showing(**changes), row, now)
     return row if after == row else after
 
 
-def _noting_the_end(row: Row, *, was_enabled: bool, now: datetime) -> Row:
-    """Once rotation is off, the status says when the last secret ends; once it is on again, no more."""
-    enabled, status = row.connection.is_auto_rotation_enabled, row.connection.status
-    if enabled == was_enabled or status.state is not Health.ACTIVE:
+def _telling_the_end(row: Row, before: Row, now: datetime) -> Row:
+    """The status says when the last secret ends once rotation is off, and whether a run comes before once it is on.
+
+    A client secret whose rotation is switched on has signed in just before: whatever was wrong with it is over.
+    """
+    connection, status = row.connection, row.connection.status
+    enabled = connection.is_auto_rotation_enabled
+    was_enabled = before.connection.is_auto_rotation_enabled
+    if enabled == was_enabled and _next_of(row) == _next_of(before):
         return row
-    return row.judged(Health.ACTIVE, expiry.while_off(row), now)
+    proven = enabled and not was_enabled and connection.method is Method.CLIENT_SECRET
+    if proven or expiry.is_all_that_is_wrong(before):
+        return expiry.retold(row, now)
+    if status.state is Health.DEGRADED and not enabled:
+        return row.judged(Health.DEGRADED, expiry.besides(row, str(status.reason)), now)
+    return row
+
+
+def _next_of(row: Row) -> datetime | None:
+    return row.connection.rotation.next_rotation_at if row.connection.rotation else None
 
 
 def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime, unit: IntervalUnit) -> Row:
@@ -85,11 +99,10 @@ def with_credentials(row: Row, proof: Proof, version: str | None, *, now: dateti
         account_id=proof.account_id,
         stored_at=now if row.connection.method is Method.OAUTH else None,
         ends_at=proof.ends_at,
-        warned=None,
         refused=None,
         superseded=tuple(dict.fromkeys((*freed.superseded, *former))),
     )
-    return changed.without_exchange(now).judged(Health.ACTIVE, None, now)
+    return expiry.retold(changed.without_exchange(now), now)
 
 
 def knows_its_password(row: Row) -> bool:

@@ -105,13 +105,13 @@ def succeeded(  # the row, and what the history tells of it
             run=None,
             exchange=None,
             stored_at=now if row.connection.method is Method.OAUTH else None,
-            warned=None,
+            ends_at=None,
             refused=None,
             **_sweeps(row, now, wanted=repeated or run.attempt > 1 or row.exchange is not None),
         )
         .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now, key_id=key_id, former_key_id=former_key_id))
     )
-    return changed.judged(Health.ACTIVE, expiry.while_off(changed), now)
+    return expiry.retold(changed, now)
 
 
 def failed(row: Row, message: str, *, state: Health, now: datetime, unit: IntervalUnit) -> Row:
@@ -132,7 +132,7 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .recording(*_entries(row, run, RotationStatus.FAILED, message, now))
     )
-    judged = without_pending(changed, now).judged(state, message, now)
+    judged = without_pending(changed, now).judged(state, expiry.besides(changed, message), now)
     return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
 
 
