@@ -118,10 +118,10 @@ def recognising(row: Row, enrolled: Enrolled) -> Row:
 
 def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:
     """Enabled rotation counts from the new credential."""
-    schedule = row.connection.rotation
-    if schedule is None or not row.connection.is_auto_rotation_enabled:
+    present = row.connection.rotation
+    if present is None or not row.connection.is_auto_rotation_enabled:
         return row
-    return row.rotating(next_rotation_at=first_rotation(schedule, now, unit))
+    return row.showing(rotation=_planned_anew(present, now, unit))
 
 
 def _check_not_being_removed(row: Row, proof: Proof) -> None:
@@ -157,18 +157,29 @@ def _rotation(
     rotation = (present or Rotation(rotation_interval=interval, rotate_at_utc=at)).model_copy(
         update={"rotation_interval": interval, "rotate_at_utc": at}
     )
-    following = _next_rotation(row, rotation, now, unit) if enabled else None
+    if not enabled:
+        return rotation.model_copy(update={"next_rotation_at": None})
+    if present is None or present.next_rotation_at is None:
+        return _planned_anew(rotation, now, unit)
+    following = _after_change(present, present.next_rotation_at, rotation, now, unit)
     return rotation.model_copy(update={"next_rotation_at": following})
 
 
-def _next_rotation(row: Row, rotation: Rotation, now: datetime, unit: IntervalUnit) -> datetime:
-    present = row.connection.rotation
-    if present is None or present.next_rotation_at is None:
-        return first_rotation(rotation, now, unit)
+def _planned_anew(rotation: Rotation, now: datetime, unit: IntervalUnit) -> Rotation:
+    """The rotation counting from now on: that an earlier run failed has no part in it. One under way goes on."""
+    changes: dict[str, object] = {"next_rotation_at": first_rotation(rotation, now, unit)}
+    if rotation.rotation_status is RotationStatus.FAILED:
+        changes |= {"rotation_status": RotationStatus.SUCCESS, "last_rotation_message": None}
+    return rotation.model_copy(update=changes)
+
+
+def _after_change(
+    present: Rotation, planned: datetime, rotation: Rotation, now: datetime, unit: IntervalUnit
+) -> datetime:
     if (present.rotation_interval, present.rotate_at_utc) == (rotation.rotation_interval, rotation.rotate_at_utc):
-        return present.next_rotation_at
+        return planned
     return schedule.after_change(
-        present.next_rotation_at,
+        planned,
         now,
         former_interval=present.rotation_interval,
         interval=rotation.rotation_interval,

@@ -50,7 +50,8 @@ def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
     if row.run is not None:
         return row
     run = Run(id=run_id, trigger=trigger, started_at=now)
-    return row.released(Action.ROTATE).having(run=run).rotating(rotation_status=RotationStatus.IN_PROGRESS)
+    begun = row.released(Action.ROTATE).having(run=run)
+    return begun.rotating(rotation_status=RotationStatus.IN_PROGRESS, last_rotation_message=None)
 
 
 def attempted(row: Row, now: datetime, lease: timedelta = LEASE) -> Row:
@@ -141,7 +142,8 @@ def superseded_by_credentials(row: Row, now: datetime) -> Row:
     if row.run is None:
         return row
     message = "Another credential was submitted while the rotation was under way"
-    ended = row.released(Action.ROTATE).released(Action.VERIFY).rotating(rotation_status=RotationStatus.SUCCESS)
+    ended = row.released(Action.ROTATE).released(Action.VERIFY)
+    ended = ended.rotating(rotation_status=RotationStatus.SUCCESS, last_rotation_message=None)
     entries = _entries(row, row.run, RotationStatus.FAILED, message, now)
     return ended.having(run=None, **_sweeps(row, now, wanted=row.run.attempt > 0)).recording(*entries)
 
