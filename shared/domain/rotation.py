@@ -40,7 +40,7 @@ class RotationRecord(Record):
     attempts: int
     """How often it was tried."""
     key_id: str | None = None
-    """The new app password's, where the method has any."""
+    """The new app password's, where the method has any; that of a failed run is removed again."""
     former_key_id: str | None = None
     """The one that it replaced, where it is known."""
 
@@ -131,7 +131,7 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
             run=None,
             **_sweeps(row, now, wanted=run.attempt > 0),
         )
-        .recording(*_entries(row, run, RotationStatus.FAILED, message, now))
+        .recording(*_entries(row, run, RotationStatus.FAILED, message, now, key_id=_given_up(row)))
     )
     judged = without_pending(changed, now).judged(state, expiry.besides(changed, message), now)
     return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
@@ -144,7 +144,7 @@ def superseded_by_credentials(row: Row, now: datetime) -> Row:
     message = "Another credential was submitted while the rotation was under way"
     ended = row.released(Action.ROTATE).released(Action.VERIFY)
     ended = ended.rotating(rotation_status=RotationStatus.SUCCESS, last_rotation_message=None)
-    entries = _entries(row, row.run, RotationStatus.FAILED, message, now)
+    entries = _entries(row, row.run, RotationStatus.FAILED, message, now, key_id=_given_up(row))
     return ended.having(run=None, **_sweeps(row, now, wanted=row.run.attempt > 0)).recording(*entries)
 
 
@@ -165,6 +165,12 @@ def _under_way(row: Row) -> tuple[Run, Rotation]:
     if row.run is None or row.connection.rotation is None:
         raise ValueError("no rotation is under way")
     return row.run, row.connection.rotation
+
+
+def _given_up(row: Row) -> str | None:
+    """The key id of the password that was issued and will not be promoted."""
+    pending = row.passwords.pending if row.passwords else None
+    return pending.key.key_id if pending else None
 
 
 def _entries(

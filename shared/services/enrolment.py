@@ -89,6 +89,11 @@ class Enrolment:
                 "The Client Secret Key ID is not among the client secrets of the app registration. Copy the Secret ID "
                 "of the client secret that you submit."
             )
+        if password.hint is None:
+            raise BadRequest(
+                "The app registration does not tell how the client secret of that Key ID begins, so it cannot be told "
+                "whether it is the one submitted. Create a new client secret and submit that with its Secret ID."
+            )
         if not _is_of(password, credential):
             raise BadRequest(
                 "The Client Secret Key ID belongs to another client secret than the one submitted. Copy the Secret ID "

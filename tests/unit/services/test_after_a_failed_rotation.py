@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
 from shared.domain.connection import Connection, Rotation, RotationStatus
+from shared.domain.errors import Refusal
 from shared.domain.graph_errors import PERMISSION
 from tests.fakes.application import FakeApplication
 from tests.unit.services.apps import app_of, register, rotating, secret, update
@@ -85,3 +87,55 @@ async def test_enabling_while_a_run_by_hand_is_under_way_lets_it_go_on(world: Fa
     assert told(world, connection) == (RotationStatus.IN_PROGRESS, None)
     await world.run(SETTLED)
     assert told(world, connection) == (RotationStatus.SUCCESS, None)
+
+
+async def test_a_new_secret_that_is_never_accepted_is_told_in_words_for_one_that_nobody_pasted(
+    world: FakeApplication,
+) -> None:
+    app = register(world, "first")
+    connection = await rotating(world)
+    app.propagation = timedelta(hours=5)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    (_, issued) = app.passwords
+    await world.run(30 * MINUTE)
+    text = "The new client secret was not accepted within 15 minutes; the present one stays in use. Rotate again later."
+    assert told(world, connection) == (RotationStatus.FAILED, text)
+    (record,) = world.history.history(ORG, connection.id)
+    assert (record["outcome"], record["keyId"]) == ("failed", issued.key_id)
+
+
+async def test_an_app_that_is_disabled_meanwhile_is_told_of(world: FakeApplication) -> None:
+    register(world, "first")
+    connection = await rotating(world)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    app_of(world).refused_with = Refusal("unauthorized_client", 7000112)
+    await world.run(20 * MINUTE)
+    assert "The application is disabled" in str(told(world, connection)[1])
+
+
+async def test_another_credential_during_a_run_records_the_password_that_it_made_obsolete(
+    world: FakeApplication,
+) -> None:
+    connection = await failing(world)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    issued = app_of(world).passwords[-1].key_id
+    await another_secret(world, connection)
+    newest = max(world.history.history(ORG, connection.id), key=lambda record: str(record["finishedAt"]))
+    assert newest["keyId"] == issued
+
+
+async def test_a_new_secret_that_is_lost_in_key_vault_is_nobodys_to_submit_again(world: FakeApplication) -> None:
+    register(world, "first")
+    connection = await rotating(world)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    passwords = row_of(world, connection.id).passwords
+    assert passwords is not None
+    assert passwords.pending is not None
+    await world.vault.disable(passwords.pending.key.version)
+    await world.run(SETTLED)
+    text = "The new client secret is missing from Key Vault or unreadable; the present one stays in use."
+    assert told(world, connection) == (RotationStatus.FAILED, text)

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.errors import BadRequest
 from tests.fakes.application import FakeApplication
-from tests.unit.services.apps import SCHEDULE, active_secret, app_connection, register, secret, update, values
+from tests.unit.services.apps import SCHEDULE, active_secret, app_connection, register, rotating, secret, update, values
 from tests.unit.services.world import CALLER, MINUTE, ORG, rotate, row_of
 
 
@@ -85,3 +85,12 @@ async def test_a_run_by_hand_under_way_is_no_obstacle_to_knowing_the_users_secre
     await update(world, made.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True)
     await world.run(10 * MINUTE)
     assert values(world) == [active_secret(world, made.id).client_secret]
+
+
+async def test_a_secret_whose_beginning_the_directory_does_not_tell_cannot_be_taken_over(
+    world: FakeApplication,
+) -> None:
+    app = register(world, "first")
+    app.passwords[0].tells_hint = False
+    with pytest.raises(BadRequest, match="does not tell how the client secret of that Key ID begins"):
+        await rotating(world)
