@@ -13,7 +13,6 @@ from shared.domain.measures import Metric
 from shared.services.invocation import invocation
 from shared.services.upkeep import Round
 from shared.web.application import Application
-from shared.web.endpoint import work_message
 from shared.web.request import request_id_of, trace_parent_of
 
 blueprint = func.Blueprint()
@@ -31,14 +30,12 @@ class WorkMessage(BaseModel):
 
 @blueprint.function_name("work_tick")
 @blueprint.timer_trigger(arg_name="timer", schedule="%WORK_SCHEDULE%", run_on_startup=False, use_monitor=True)
-@blueprint.queue_output(arg_name="work", queue_name=QUEUE, connection=STORAGE)
-async def work_tick(timer: func.TimerRequest, work: func.Out[list[str]], context: func.Context) -> None:
-    """Each minute: put the connections that are due on the queue."""
+async def work_tick(timer: func.TimerRequest, context: func.Context) -> None:
+    """Every 10 seconds: put the connections that are due on the queue, each for a second that has room for it."""
     if timer.past_due:
         log.warning("work.tick-late")
     with _run(context) as app:
-        due = await app.dispatch.tick()
-    work.set([work_message(item.org_id, item.connection_id) for item in due])
+        await app.dispatch.tick()
 
 
 @blueprint.function_name("work_advance")

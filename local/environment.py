@@ -54,7 +54,7 @@ def app_settings(ports: Ports, *, public_url: str | None = None) -> dict[str, st
         "AUTHORITY_HOST": f"https://127.0.0.1:{ports.entra}",
         "LOOPBACK_CA_FILE": str(CERTIFICATES / "loopback.pem"),
         "EVENT_TOPIC_ENDPOINT": f"http://127.0.0.1:{ports.topic}/api/events",
-        "WORK_SCHEDULE": "0 * * * * *",
+        "WORK_SCHEDULE": "*/10 * * * * *",
         "UPKEEP_SCHEDULE": "0 17 4 * * *",
         "ROTATION_INTERVAL_UNIT": "days",
     }

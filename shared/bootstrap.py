@@ -44,6 +44,7 @@ from shared.services.ports import (
     Telemetry,
     Vault,
     VaultProbe,
+    WorkQueue,
 )
 from shared.services.projects import Projects
 from shared.services.proving import Proving
@@ -89,6 +90,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     connections: ConnectionTable,
     projects: ProjectTable,
     due: DueTable,
+    queue: WorkQueue,
     flows: FlowTable,
     history: RotationHistory,
     audit: AuditTrail,
@@ -116,6 +118,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     history = observed(history, "table rotations", telemetry)
     audit = observed(audit, "table auditlogs", telemetry)
     claims = observed(claims, "table claims", telemetry)
+    queue = observed(queue, "queue work", telemetry)
     flows = observed(flows, "table oauthflows", telemetry)
     topic = observed(topic, "event-grid", telemetry) if topic else None
     rows = Rows(connections=connections, due=due, clock=clock, telemetry=telemetry, events=topic is not None)
@@ -217,7 +220,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
         auditing=auditing,
         advance=advance,
         background=background,
-        dispatch=Dispatch(rows=rows, due=due, clock=clock, telemetry=telemetry),
+        dispatch=Dispatch(rows=rows, due=due, queue=queue, clock=clock, telemetry=telemetry),
         upkeep=Upkeep(
             connections=connections,
             due=due,

@@ -40,6 +40,11 @@ VAULT_SUFFIXES = {
     Cloud.US_GOVERNMENT: "vault.usgovcloudapi.net",
     Cloud.CHINA: "vault.azure.cn",
 }
+QUEUE_SUFFIXES = {
+    Cloud.PUBLIC: "queue.core.windows.net",
+    Cloud.US_GOVERNMENT: "queue.core.usgovcloudapi.net",
+    Cloud.CHINA: "queue.core.chinacloudapi.cn",
+}
 TABLE_SUFFIXES = {
     Cloud.PUBLIC: "table.core.windows.net",
     Cloud.US_GOVERNMENT: "table.core.usgovcloudapi.net",

@@ -27,6 +27,7 @@ from pydantic import (
 from shared.clouds import (
     AUTHORITY_HOSTS,
     GRAPH_RESOURCES,
+    QUEUE_SUFFIXES,
     TABLE_SUFFIXES,
     TOKEN_EXCHANGE_RESOURCES,
     VAULT_RESOURCES,
@@ -174,10 +175,10 @@ class Settings(BaseModel):
         description="Application Insights, where spans and metrics go; none means that nothing is measured",
     )
     work_schedule: str = Field(
-        default="0 * * * * *",
+        default="*/10 * * * * *",
         pattern=r"^\S+( \S+){5}$",
         alias="WORK_SCHEDULE",
-        description="NCRONTAB schedule of the timer, six fields; each minute",
+        description="NCRONTAB schedule of the timer, six fields; every 10 seconds, which is how far ahead a tick plans",
     )
     upkeep_schedule: str = Field(
         default="0 17 4 * * *",
@@ -326,6 +327,11 @@ class Settings(BaseModel):
     def table_endpoint(self) -> str:
         """The storage account's table service."""
         return f"https://{self.storage_account}.{TABLE_SUFFIXES[self.cloud]}"
+
+    @property
+    def queue_endpoint(self) -> str:
+        """The storage account's queue service."""
+        return f"https://{self.storage_account}.{QUEUE_SUFFIXES[self.cloud]}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

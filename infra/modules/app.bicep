@@ -101,7 +101,7 @@ var serviceSettings = {
   OAUTH_CREDENTIAL_SECRET: oauthCredentialSecretName
   OAUTH_REDIRECT_URIS: oauthRedirectUris
   RETURN_ORIGINS: returnOrigins
-  WORK_SCHEDULE: '0 * * * * *'
+  WORK_SCHEDULE: '*/10 * * * * *'
   UPKEEP_SCHEDULE: '0 17 4 * * *'
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import ManagedIdentityCredential
-from azure.keyvault.secrets.aio import SecretClient
 
 from shared.adapters import app_authority, entra, graph, vault, vault_probe
 from shared.adapters.app_credential import app_credential
@@ -13,7 +14,7 @@ from shared.adapters.http_session import EntraSession
 from shared.adapters.tables import audit, claims, client, connections, due, flows, history, keys, projects
 from shared.adapters.throttling import watched, watched_transport
 from shared.adapters.transport import CountedTransport
-from shared.services.ports import Audience, Clock, EventTopic, Telemetry
+from shared.services.ports import Audience, Clock, EventTopic, Release, Telemetry, WorkQueue
 from shared.settings import Settings
 
 
@@ -33,9 +34,9 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
     if settings.ca_file:  # the local stand-in's certificate, and an address outside the vault's own domain
         trust = {"connection_verify": settings.ca_file, "verify_challenge_resource": False}
     telemetry = telemetry_for(settings)
-    options = {**vault.OPTIONS, **trust, **watched("key-vault", telemetry)}
     transport = CountedTransport(**vault.OPTIONS, **trust)
-    secrets = vault.AzureVault(SecretClient(settings.vault_url, identity, transport=transport, **options))
+    options = {**trust, **watched("key-vault", telemetry), "transport": transport}
+    secrets = vault.AzureVault(vault.secret_client(settings.vault_url, identity, **options))
     if settings.storage_connection_string:
         tables = client.from_connection_string(settings.storage_connection_string, telemetry)
     else:
@@ -63,6 +64,7 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         "connections": main,
         "projects": projects.AzureProjectTable(tables.get_table_client(keys.CONNECTIONS)),
         "due": due.AzureDueTable(tables.get_table_client(keys.DUE), clock),
+        "queue": _Queue(settings, identity, clock, telemetry),
         "flows": flows.AzureFlowTable(tables.get_table_client(keys.FLOWS)),
         "history": history.AzureRotationHistory(tables.get_table_client(keys.ROTATIONS)),
         "audit": audit.AzureAuditTrail(tables.get_table_client(keys.AUDIT_LOGS)),
@@ -86,3 +88,30 @@ def azure_adapters(settings: Settings, clock: Clock) -> dict[str, Any]:
         "telemetry": telemetry,
         "checks": {"storage": main.check, "keyVault": secrets.check},
     }
+
+
+class _Queue(WorkQueue):
+    """Queue `work`, whose client is imported and made by the first tick that sends: most processes never do."""
+
+    def __init__(
+        self, settings: Settings, identity: AsyncTokenCredential, clock: Clock, telemetry: Telemetry | None
+    ) -> None:
+        self._settings, self._identity = settings, identity
+        self._clock, self._telemetry = clock, telemetry
+        self._queue: WorkQueue | None = None
+
+    async def send(self, releases: Sequence[Release]) -> None:
+        """See `WorkQueue`."""
+        if not releases:
+            return
+        if self._queue is None:
+            from shared.adapters import work_queue  # noqa: PLC0415 -- see above
+
+            if self._settings.storage_connection_string:
+                connection = self._settings.storage_connection_string
+                self._queue = work_queue.from_connection_string(connection, self._clock, self._telemetry)
+            else:
+                self._queue = work_queue.from_account(
+                    self._settings.queue_endpoint, self._identity, self._clock, self._telemetry
+                )
+        await self._queue.send(releases)

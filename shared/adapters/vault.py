@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceResponseError
+from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import KeyVaultSecretIdentifier
 from azure.keyvault.secrets.aio import SecretClient
 
 from shared.adapters.azure_errors import translated
+from shared.adapters.throttling import TOO_MANY
 from shared.domain.errors import NotFound
 from shared.services.ports import StoredVersion
 
@@ -28,6 +32,23 @@ OPTIONS: dict[str, Any] = {
     "retry_backoff_factor": 0.2,
     "logging_enable": False,
 }
+
+
+class _NotWhenThrottled(AsyncRetryPolicy[Any, Any]):
+    """The client's usual retries, but throttling is for the caller, or for the row, to sit out.
+
+    azure-core would sleep as long as `Retry-After` says, in time that is billed, and then ask for more.
+    """
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        """See `AsyncRetryPolicy`."""
+        return response.http_response.status_code != TOO_MANY and super().is_retry(settings, response)
+
+
+def secret_client(url: str, credential: AsyncTokenCredential, **options: Any) -> SecretClient:
+    """The official client with the options of this module, and others on top."""
+    options = {**OPTIONS, **options}
+    return SecretClient(url, credential, retry_policy=_NotWhenThrottled(**options), **options)
 
 
 class AzureVault:

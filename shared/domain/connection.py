@@ -20,6 +20,7 @@ from shared.domain.credential import Method
 from shared.domain.model import Instant, Record
 from shared.domain.passwords import Debt, Passwords
 from shared.domain.project import ProjectRef
+from shared.domain.quota import Cost
 from shared.domain.schedule import RotateAt, Trigger
 
 APP = "azure-key-vault"
@@ -116,6 +117,8 @@ class DueHint(Record):
 
     at: Instant
     nonce: str
+    cost: Cost | None = None
+    """What the look that it asks for spends; None in one that was written before costs were."""
 
 
 class OutboxEntry(Record):

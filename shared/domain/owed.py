@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from shared.domain import debts, expiry, keep_alive
-from shared.domain.connection import DueHint, Lifecycle, Row
-
-RESEND_AFTER = timedelta(minutes=5)
-"""A due row that was sent to the queue is sent again after this long, in case the message was lost."""
+from shared.domain.connection import Lifecycle, Row
 
 MAX_TRIES = 5
 """Passing faults in a row after which a rotation run is given up until its next date."""
@@ -52,6 +49,11 @@ def first_due(row: Row, now: datetime) -> Owed | None:
     """The earliest thing to do at `now`, but publishing last: a slow topic keeps nothing waiting."""
     due = [owed for owed in (_held(row, each) for each in _owed(row)) if owed.at <= now]
     return min(due, key=lambda owed: (owed.action is Action.PUBLISH, owed.at), default=None)
+
+
+def owed_by(row: Row, until: datetime) -> list[Action]:
+    """All that `row` owes by then."""
+    return [owed.action for owed in (_held(row, each) for each in _owed(row)) if owed.at <= until]
 
 
 def _held(row: Row, owed: Owed) -> Owed:
@@ -99,26 +101,3 @@ def _owed_while_active(row: Row) -> Iterator[Owed]:
     rotation = row.connection.rotation
     if row.connection.is_auto_rotation_enabled and rotation is not None and rotation.next_rotation_at is not None:
         yield Owed(Action.ROTATE, rotation.next_rotation_at)
-
-
-def plan_hint(row: Row, now: datetime, nonce: str) -> DueHint | None:
-    """The due row that `row` needs: the present one where it serves, else a new one under `nonce`.
-
-    What is owed at a later date is hinted at exactly then. What is owed already travels by queue message, so its hint
-    is only the safety net for a lost one and may be late by `RESEND_AFTER`.
-    """
-    owed = next_owed(row)
-    if owed is None:
-        return None
-    overdue = owed.at <= now
-    if row.due is not None:
-        if overdue and now < row.due.at <= now + RESEND_AFTER + timedelta(minutes=2):
-            return row.due
-        if row.due.at == _whole_second(owed.at):
-            return row.due
-    return DueHint(at=_whole_second(now + RESEND_AFTER if overdue else owed.at), nonce=nonce)
-
-
-def _whole_second(moment: datetime) -> datetime:
-    """Rounded up: a due row names its second, and waking before the action is owed would do nothing."""
-    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)

@@ -69,9 +69,12 @@ def proven(row: Row, now: datetime, *, unit: IntervalUnit) -> Row:
 
 
 def refused(row: Row, now: datetime) -> Row:
-    """The password did not work: later again, from the beginning."""
+    """The password did not work: later again, from the beginning.
+
+    Every 15 seconds for the two minutes that most need at most, then ever more rarely.
+    """
     passwords, pending = _pending(row)
-    pause = min(max(now - pending.issued_at, PROVE_APART), LONGEST_CHECK_PAUSE)
+    pause = min(max((now - pending.issued_at) / 8, PROVE_APART), LONGEST_CHECK_PAUSE)
     checked = pending.model_copy(update={"proven_at": None, "check_at": now + pause})
     return row.having(passwords=passwords.model_copy(update={"pending": checked}))
 

@@ -11,9 +11,9 @@ import uuid
 from collections.abc import Callable
 
 from shared.domain.connection import DueHint, Lifecycle, Row
+from shared.domain.due import plan_hint
 from shared.domain.errors import ConcurrentChange, NameTaken, NotFound, UpstreamError
 from shared.domain.events import waiting, with_events
-from shared.domain.owed import plan_hint
 from shared.services import outcomes
 from shared.services.ports import Clock, ConnectionTable, DueTable, Stored, Telemetry
 from shared.services.telemetry import NoTelemetry

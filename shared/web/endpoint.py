@@ -8,7 +8,6 @@ What a function returns becomes JSON; what it raises becomes the error envelope.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from shared.domain.errors import (
 )
 from shared.domain.model import Record
 from shared.services.invocation import invocation
+from shared.services.ports import Work
 from shared.web import problems
 from shared.web.answers import ConnectionAnswer
 from shared.web.application import Application
@@ -144,7 +144,7 @@ class Call:
 
 def work_message(org_id: str, connection_id: str) -> str:
     """The body of a queue message: ids only."""
-    return json.dumps({"orgId": org_id, "connectionId": connection_id}, separators=(",", ":"))
+    return Work(org_id, connection_id).message
 
 
 class Endpoints:

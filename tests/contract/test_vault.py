@@ -122,6 +122,21 @@ async def test_a_vault_out_of_reach_is_unavailable(lossy_vault: RealVault) -> No
         await lossy_vault.vault.delete("conn-1")
 
 
+async def test_throttling_says_when_to_come_back_and_is_not_waited_for(lossy_vault: RealVault) -> None:
+    made = await lossy_vault.vault.put("conn-1", "value", tags=TAGS)
+    for act in (lossy_vault.vault.put("conn-1", "value", tags=TAGS), lossy_vault.vault.get(made.id)):
+        await lossy_vault.fault(match="/secrets/", status=429, headers={"Retry-After": "17"})
+        with pytest.raises(UpstreamUnavailable) as failure:
+            await act
+        assert failure.value.retry_after == 17
+        assert len(lossy_vault.transport.sent) == 1
+
+
+async def test_a_vault_that_is_down_for_a_moment_is_asked_again(lossy_vault: RealVault) -> None:
+    await lossy_vault.fault(match="/secrets/", status=503, body={"error": {"code": "Unavailable", "message": "down"}})
+    assert (await lossy_vault.vault.put("conn-1", "value", tags=TAGS)).maybe_repeated
+
+
 @pytest.mark.parametrize("lost", [ServiceRequestError, ServiceResponseError])
 async def test_a_disabling_whose_answer_was_lost_is_told_and_can_be_repeated(
     lossy_vault: RealVault, lost: type[ServiceRequestError | ServiceResponseError]

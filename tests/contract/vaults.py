@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AioHttpTransport
-from azure.keyvault.secrets.aio import SecretClient
+from azure.core.rest import HttpRequest
 
 from local.keyvault.server import create_app
 from local.keyvault.store import Store
@@ -56,6 +56,8 @@ class RealVault(VaultUnderTest):
 
     transport: LossyTransport
     store: Store
+    fault: Callable[..., Awaitable[None]]
+    """Makes the stand-in fail, by the fields of `local.faults.Fault`."""
 
 
 def fake_vault() -> VaultUnderTest:
@@ -78,12 +80,19 @@ async def real_vault(certificates: Path, issuer: Issuer) -> AsyncIterator[RealVa
 
     async with (
         serving(create_app(store, authority=AUTHORITY, find_key=issuer.find_key), certificates) as url,
-        SecretClient(
+        adapter.secret_client(
             url,
             StaticToken(issuer.token()),
             transport=transport,
             verify_challenge_resource=False,
-            **{**adapter.OPTIONS, "retry_backoff_factor": 0.01},
+            retry_backoff_factor=0.01,
         ) as client,
     ):
-        yield RealVault(adapter.AzureVault(client), clock, readable, transport, store)
+        vault = adapter.AzureVault(client)
+
+        async def fault(**fields: Any) -> None:
+            await vault.readable_versions("any")  # the client's first request is challenged, and has no body
+            (await client.send_request(HttpRequest("POST", "/_control/faults", json=fields))).raise_for_status()
+            transport.sent.clear()
+
+        yield RealVault(vault, clock, readable, transport, store, fault)

@@ -75,6 +75,11 @@ class Killing:
         await self.restart(later=MINUTES_LATER)
         await eventually(self.unrest, lambda complaints: not complaints, patience=PATIENCE)
 
+    async def reserved_in_vain(self) -> list[str]:
+        """Connections whose creator is dead and that the timer has not come to yet."""
+        found = await rows(self.client.stack.settings["AzureWebJobsStorage"])
+        return [row.id for row in found if row.lifecycle is Lifecycle.CREATING]
+
     async def _under_way(self) -> list[str]:
         found = await rows(self.client.stack.settings["AzureWebJobsStorage"])
         return [row.id for row in found if row.run or row.exchange]

@@ -223,6 +223,7 @@ async def test_whatever_a_killed_worker_was_at_is_finished_or_undone_by_others(k
     await killing.kill()
 
     await killing.restart(later=MINUTES_LATER)
+    await eventually(killing.reserved_in_vain, lambda ids: not ids, patience=PATIENCE)
     for job in under_way:
         assert (await job.again()).status == 200
     await killing.come_to_rest()

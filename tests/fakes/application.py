@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import bootstrap
-from shared.services.dispatch import Work
-from shared.services.ports import Telemetry
+from shared.domain.quota import PERIOD
+from shared.services.ports import Telemetry, Work
 from shared.settings import Settings
 from shared.web.application import Application
 from shared.web.auth import BearerAuth
@@ -21,11 +21,10 @@ from tests.fakes.faults import Faults
 from tests.fakes.flows import FakeFlowTable
 from tests.fakes.graph import FakeGraph
 from tests.fakes.history import FakeRotationHistory
+from tests.fakes.queue import FakeWorkQueue
 from tests.fakes.tables import FakeConnectionTable, FakeProjectTable, Partitions
 from tests.fakes.vault import FakeVault
 from tests.fakes.vault_probe import FakeVaultProbe
-
-TICK = timedelta(minutes=1)
 
 
 class FakeApplication:
@@ -39,6 +38,7 @@ class FakeApplication:
         self.connections = FakeConnectionTable(partitions, self.faults)
         self.projects = FakeProjectTable(partitions, self.faults)
         self.due = FakeDueTable(self.clock, self.faults)
+        self.queue = FakeWorkQueue(self.clock, self.faults)
         self.flows = FakeFlowTable(self.faults)
         self.history = FakeRotationHistory(self.faults)
         self.audit = FakeAuditTrail(self.faults)
@@ -63,18 +63,19 @@ class FakeApplication:
         return self._built()
 
     async def tick(self) -> list[Work]:
-        """One tick of the timer, with each of its messages delivered once."""
-        work = await self.app.dispatch.tick()
+        """One tick of the timer; each message that may be taken by now is delivered once."""
+        await self.app.dispatch.tick()
+        work = self.queue.take()
         for item in work:
             await self.app.advance(item.org_id, item.connection_id)
         return work
 
     async def run(self, duration: timedelta) -> None:
-        """Let time pass, a tick each minute; those that would find nothing are left out."""
+        """Let time pass, a tick each period; those that would find nothing are left out."""
         end = self.clock() + duration
         while self.clock() < end:
-            wait = max(self.due.readable_from(end) - self.clock(), TICK)
-            self.clock.advance(min(-(-wait // TICK) * TICK, end - self.clock()))
+            wait = max(min(self.due.readable_from(end), self.queue.readable_from(end)) - self.clock(), PERIOD)
+            self.clock.advance(min(-(-wait // PERIOD) * PERIOD, end - self.clock()))
             await self.tick()
 
     def _built(self) -> Application:
@@ -83,6 +84,7 @@ class FakeApplication:
             connections=self.connections,
             projects=self.projects,
             due=self.due,
+            queue=self.queue,
             flows=self.flows,
             history=self.history,
             audit=self.audit,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
 
 from shared.domain.connection import DueHint
-from shared.services.ports import Clock, DueRow
+from shared.domain.quota import Lane
+from shared.services.ports import Clock, DueRow, Pace
 from tests.fakes.faults import Faults
 
 Key = tuple[datetime, str, str, str]
@@ -22,6 +24,7 @@ class FakeDueTable:
         self._faults = faults
         self._rows: dict[Key, tuple[DueRow, datetime]] = {}
         self._etags = count()
+        self._pace = Pace(until=None, etag=None)
 
     def all(self) -> list[DueRow]:
         """Every hint, soonest first, past the faults."""
@@ -51,12 +54,19 @@ class FakeDueTable:
         async with self._faults.call("due.remove"):
             self._rows.pop(_key(org_id, connection_id, hint), None)
 
-    async def due(self, now: datetime, *, limit: int) -> AsyncIterator[DueRow]:
+    async def due(self, now: datetime, *, lane: Lane, limit: int, each: int) -> AsyncIterator[DueRow]:
         """See `DueTable`."""
         async with self._faults.call("due.due"):
-            found = [(key, row) for key, (row, readable_from) in self._rows.items() if readable_from <= now]
-        for _, row in sorted(found)[:limit]:
+            found = sorted((key, row) for key, (row, readable_from) in self._rows.items() if readable_from <= now)
+        tenants: Counter[str] = Counter()
+        for _, row in found:
+            tenant = row.cost.tenant_id if lane is not Lane.REST else ""
+            if (row.hint.cost.lane if row.hint.cost else Lane.REST) is not lane or tenants[tenant] == each:
+                continue
+            tenants[tenant] += 1
             yield row
+            if tenants.total() == limit:
+                return
 
     async def mark_sent(self, rows: Sequence[DueRow], *, resend_after: datetime) -> None:
         """See `DueTable`."""
@@ -66,6 +76,19 @@ class FakeDueTable:
                 present = self._rows.get(key)
                 if present is not None and present[0].etag == row.etag:
                     self._rows[key] = (replace(row, sent=row.sent + 1, etag=self._etag()), resend_after)
+
+    async def pace(self) -> Pace:
+        """See `DueTable`."""
+        async with self._faults.call("due.pace"):
+            return self._pace
+
+    async def set_pace(self, before: Pace, until: datetime) -> bool:
+        """See `DueTable`."""
+        async with self._faults.call("due.set_pace"):
+            if before != self._pace:
+                return False
+            self._pace = Pace(until, self._etag())
+            return True
 
     def _etag(self) -> str:
         return f'W/"{next(self._etags)}"'

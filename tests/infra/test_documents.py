@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from shared.domain import quota
 from shared.services import dispatch, upkeep
 from tests.infra.bicep import INFRA, ROOT
 
@@ -76,7 +77,13 @@ def test_wrong_arithmetic_would_be_seen() -> None:
 
 def test_the_paces_are_those_of_the_code() -> None:
     text = (DOCS / "scale.md").read_text()
-    assert f"25 × 60 = {dispatch.PER_TICK} connections a minute" in text
+    pace, seconds = quota.VERSIONS_A_SECOND, dispatch.SECONDS
+    assert f"{pace} a second, {pace} × 60 = {pace * 60} connections a minute" in text
+    assert f"| {quota.VAULT_CALLS_A_SECOND} of 400 a second" in text
+    assert f"| {quota.TENANT_WRITES_A_SECOND} of 60 a second, {quota.APP_WRITES_A_SECOND} of 20 |" in text
+    assert f"5 × {pace} × {seconds} = {dispatch.READ[quota.Lane.VERSIONS][0]} rows" in text
+    assert f"5 × {quota.TENANT_WRITES_A_SECOND} × {seconds} = {dispatch.READ[quota.Lane.WRITES][0]} that" in text
+    assert f"{quota.VAULT_CALLS_A_SECOND} × {seconds} = {dispatch.READ[quota.Lane.REST][0]} others" in text
     assert f"| {upkeep.PAGE} rows a message" in text
 
 

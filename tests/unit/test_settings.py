@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clouds import Cloud
+from shared.domain.quota import PERIOD
 from shared.domain.schedule import IntervalUnit
 from shared.settings import OAuthCredential, Settings, SettingsError
 
@@ -53,7 +54,7 @@ def test_what_a_deployment_sets_is_enough_and_the_rest_is_safe() -> None:
     assert found.all_redirect_uris == {found.redirect_uri}
     assert found.secure_browser
     assert found.oauth_credential is OAuthCredential.FEDERATED
-    assert (found.interval_unit, found.work_schedule) == (IntervalUnit.DAYS, "0 * * * * *")
+    assert (found.interval_unit, found.work_schedule) == (IntervalUnit.DAYS, "*/10 * * * * *")
     assert (found.return_origins, found.redirect_uris) == ((), ())
 
 
@@ -224,12 +225,17 @@ def test_redirect_uris_are_kept_to_the_letter() -> None:
     assert uri in settings(OAUTH_REDIRECT_URIS=uri).all_redirect_uris
 
 
+def test_the_timer_comes_as_often_as_it_plans_ahead() -> None:
+    assert settings().work_schedule == f"*/{PERIOD.seconds} * * * * *"
+
+
 @pytest.mark.parametrize("cloud", list(Cloud))
 def test_each_cloud_has_its_own_addresses(cloud: Cloud) -> None:
     found = settings(AZURE_CLOUD=cloud.value)
     assert found.authority.startswith("https://login.")
     assert found.vault_resource.startswith("https://vault.")
     assert found.table_endpoint.startswith("https://connections1.table.core.")
+    assert found.queue_endpoint == found.table_endpoint.replace(".table.", ".queue.")
     others = [settings(AZURE_CLOUD=other.value) for other in Cloud if other is not cloud]
     assert all(found.authority != other.authority for other in others)
     assert all(found.vault_resource != other.vault_resource for other in others)

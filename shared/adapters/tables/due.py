@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
@@ -16,10 +17,20 @@ from shared.adapters.azure_errors import translated
 from shared.adapters.tables import keys
 from shared.adapters.tables.client import SERVICE
 from shared.domain.connection import DueHint
-from shared.services.ports import Clock, DueRow
+from shared.domain.quota import Cost, Lane
+from shared.services.ports import Clock, DueRow, Pace
 
 MAX_BATCH = 100
 """Changes that one transaction carries."""
+
+MAX_PAGE = 1000
+"""Rows that one answer carries."""
+
+MAX_QUESTIONS = 40
+"""For one reading of a lane: more tenants and hours than that are stepped over by the next reading."""
+
+Mark = tuple[str, dict[str, Any], dict[str, Any]]
+"""One change of a transaction, as the client takes it."""
 
 
 class AzureDueTable:
@@ -39,6 +50,7 @@ class AzureDueTable:
             "connectionId": connection_id,
             "dueAt": hint.at,
             "nonce": hint.nonce,
+            "cost": hint.cost.model_dump_json() if hint.cost else "",
             "readableFrom": hint.at,
             "writtenAt": self._clock(),
             "sent": 0,
@@ -61,28 +73,61 @@ class AzureDueTable:
         with translated(SERVICE):
             await self._client.delete_entity(partition, row)
 
-    async def due(self, now: datetime, *, limit: int) -> AsyncIterator[DueRow]:
-        """See `DueTable`. Past hours hold only what is still owed, so the range is as long as the backlog."""
-        found = 0
+    async def due(self, now: datetime, *, lane: Lane, limit: int, each: int) -> AsyncIterator[DueRow]:
+        """See `DueTable`.
+
+        Past hours hold only what is still owed, so the range is as long as the backlog; but a tenant that has had
+        `each` is stepped over by key: the service reads none of the rest, which costs one question an hour and tenant.
+        """
+        found: Counter[str] = Counter()
+        first, last = keys.due_hours(lane, now)
+        later = "PartitionKey gt @hour and PartitionKey le @last"
+        rest = "PartitionKey eq @hour and RowKey ge @beyond"
+        ranges: list[tuple[str, dict[str, Any]]] = [(later, {"hour": first, "last": last})]
+        for _ in range(MAX_QUESTIONS):
+            if not ranges:
+                return
+            where, values = ranges.pop()
+            async with aclosing(self._readable(where, values, now, limit)) as entities:
+                async for entity in entities:
+                    row = _due_row(entity)
+                    tenant = row.cost.tenant_id if lane is not Lane.REST else ""
+                    if found[tenant] < each:
+                        found[tenant] += 1
+                        yield row
+                        if found.total() == limit:
+                            return
+                        continue
+                    if lane is Lane.REST:
+                        return
+                    hour = entity["PartitionKey"]
+                    if where == later:
+                        ranges.append((later, {"hour": hour, "last": last}))
+                    ranges.append((rest, {"hour": hour, "beyond": keys.after_payer(row.cost)}))
+                    break
+
+    async def _readable(
+        self, where: str, values: dict[str, Any], now: datetime, limit: int
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         with translated(SERVICE):
-            entities = self._client.query_entities(
-                "PartitionKey le @hour and readableFrom le @now",
-                parameters={"hour": keys.hour(now), "now": now},
-            )
-            async for entity in entities:
-                yield _due_row(entity)
-                found += 1
-                if found >= limit:
-                    return
+            async for entity in self._client.query_entities(
+                f"{where} and readableFrom le @now",
+                parameters={**values, "now": now},
+                results_per_page=min(limit + 1, MAX_PAGE),
+            ):
+                yield entity
 
     async def mark_sent(self, rows: Sequence[DueRow], *, resend_after: datetime) -> None:
         """See `DueTable`."""
-        for _, group in groupby(rows, key=lambda row: keys.hour(row.hint.at)):
-            marks = [_sent_mark(row, resend_after) for row in group]
+        marks_by_hour: dict[str, list[Mark]] = {}
+        for row in rows:
+            mark = _sent_mark(row, resend_after)
+            marks_by_hour.setdefault(mark[1]["PartitionKey"], []).append(mark)
+        for marks in marks_by_hour.values():
             for start in range(0, len(marks), MAX_BATCH):
                 await self._mark(marks[start : start + MAX_BATCH])
 
-    async def _mark(self, batch: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
+    async def _mark(self, batch: list[Mark]) -> None:
         """One transaction; a row that a worker removed meanwhile is left out and the rest tried again."""
         while batch:
             with translated(SERVICE):
@@ -97,19 +142,53 @@ class AzureDueTable:
                 else:
                     return
 
+    async def pace(self) -> Pace:
+        """See `DueTable`."""
+        with translated(SERVICE):
+            try:
+                entity = await self._client.get_entity(*keys.PACE)
+            except ResourceNotFoundError:
+                return Pace(until=None, etag=None)
+        return Pace(until=entity["until"], etag=entity.metadata["etag"])
+
+    async def set_pace(self, before: Pace, until: datetime) -> bool:
+        """See `DueTable`. A write whose answer was lost counts as another's: the quotas are then left unspent."""
+        partition, row = keys.PACE
+        entity = {"PartitionKey": partition, "RowKey": row, "until": until}
+        with translated(SERVICE):
+            try:
+                if before.etag is None:
+                    await self._client.create_entity(entity)
+                else:
+                    await self._client.update_entity(
+                        entity,
+                        mode=UpdateMode.REPLACE,
+                        etag=before.etag,
+                        match_condition=MatchConditions.IfNotModified,
+                    )
+            except (ResourceExistsError, ResourceModifiedError):
+                return False
+        return True
+
 
 def _due_row(entity: Any) -> DueRow:
     return DueRow(
         org_id=entity["orgId"],
         connection_id=entity["connectionId"],
-        hint=DueHint(at=entity["dueAt"], nonce=entity["nonce"]),
+        hint=DueHint(at=entity["dueAt"], nonce=entity["nonce"], cost=_cost(entity)),
         sent=entity["sent"],
         written_at=entity["writtenAt"],
         etag=entity.metadata["etag"],
     )
 
 
-def _sent_mark(row: DueRow, resend_after: datetime) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _cost(entity: Any) -> Cost | None:
+    """None in a row from before costs were written."""
+    text = entity.get("cost")
+    return Cost.model_validate_json(text) if text else None
+
+
+def _sent_mark(row: DueRow, resend_after: datetime) -> Mark:
     partition, key = keys.due(row.org_id, row.connection_id, row.hint)
     entity = {"PartitionKey": partition, "RowKey": key, "readableFrom": resend_after, "sent": row.sent + 1}
     unchanged = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified}

@@ -13,6 +13,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from shared.domain.connection import DueHint, Row
+from shared.domain.quota import Cost, Lane
 
 CONNECTIONS = "connections"
 DUE = "due"
@@ -93,13 +94,37 @@ def _scope(project_id: str | None) -> str:
 
 
 def due(org_id: str, connection_id: str, hint: DueHint) -> tuple[str, str]:
-    """Partition (UTC hour) and row key of a due row: in key order, what is due first comes first."""
-    return hour(hint.at), f"{hint.at:%M%S}!{safe(org_id)}!{safe(connection_id)}!{safe(hint.nonce)}"
+    """Partition (lane and UTC hour) and row key of a due row.
+
+    In key order, what is due first comes first; where a quota may be short, within its hour and tenant, so that a
+    reader can step over the rest of a tenant.
+    """
+    row = f"{hint.at:%M%S}!{safe(org_id)}!{safe(connection_id)}!{safe(hint.nonce)}"
+    lane = hint.cost.lane if hint.cost else Lane.REST
+    return lane + hour(hint.at), row if lane is Lane.REST or hint.cost is None else f"{_payer(hint.cost)}!{row}"
+
+
+def due_hours(lane: Lane, now: datetime) -> tuple[str, str]:
+    """The first and the last partition of a lane in which anything can be due by `now`."""
+    return f"{lane.value}0", lane + hour(now)
+
+
+def after_payer(cost: Cost) -> str:
+    """The row key below which, in a partition, everything of that tenant stands."""
+    return f"{_payer(cost)}{AFTER_BANG}"
+
+
+def _payer(cost: Cost) -> str:
+    return safe(cost.tenant_id) if cost.tenant_id else "-"
 
 
 def hour(moment: datetime) -> str:
-    """The partition of table `due`."""
+    """The hour that a due row stands under."""
     return f"{moment:%Y%m%d%H}"
+
+
+PACE = ("pace", "pace")
+"""In table `due`, beside the lanes: until when the quotas are given away."""
 
 
 def history(org_id: str, connection_id: str) -> str:

@@ -10,12 +10,13 @@ from datetime import datetime
 
 from shared.services.ports.claims import Claim, ClaimTable
 from shared.services.ports.connections import ConnectionTable, Listed, Page, Stored
-from shared.services.ports.due import DueRow, DueTable
+from shared.services.ports.due import DueRow, DueTable, Pace
 from shared.services.ports.entra import AppAuthority, AppToken, Audience, Authorization, Entra, Grant
 from shared.services.ports.events import EventTopic
 from shared.services.ports.flows import Attempt, FlowTable, Link
 from shared.services.ports.graph import Graph, GraphSession, ListedPassword, NewPassword, Registration
 from shared.services.ports.projects import ProjectTable
+from shared.services.ports.queue import Release, Work, WorkQueue
 from shared.services.ports.records import AuditTrail, RecordPage, RotationHistory
 from shared.services.ports.telemetry import Telemetry
 from shared.services.ports.vault import StoredVersion, Vault
@@ -47,14 +48,18 @@ __all__ = [
     "Listed",
     "ListedPassword",
     "NewPassword",
+    "Pace",
     "Page",
     "ProjectTable",
     "RecordPage",
     "Registration",
+    "Release",
     "RotationHistory",
     "Stored",
     "StoredVersion",
     "Telemetry",
     "Vault",
     "VaultProbe",
+    "Work",
+    "WorkQueue",
 ]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shared.domain import creation, rotation
 from shared.domain.connection import LONGEST_RUN, DueHint, Health, Hold, Idempotency, OutboxEntry, Row
-from shared.domain.owed import RESEND_AFTER, Action, next_owed, plan_hint
+from shared.domain.due import RESEND_AFTER, plan_hint
+from shared.domain.owed import Action, next_owed
 from shared.domain.schedule import Trigger
 from tests.unit.domain.rows import FIRST_VERSION, NOW, active, reserved
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.connection import LONGEST_RUN, DueHint, Health, RotationStatus
-from shared.domain.owed import RESEND_AFTER, Action, plan_hint
-from shared.services.dispatch import Dispatch, Work
-from shared.services.rows import Rows
+from shared.domain.due import RESEND_AFTER, plan_hint
+from shared.domain.owed import Action
+from shared.services.ports import Release, Work
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.unit.services.rotations import rotation_of
-from tests.unit.services.world import DAY, MINUTE, MONTHLY, ORG, created, delete, due_soon, rotate, row_of, wish
+from tests.unit.services.world import MINUTE, MONTHLY, ORG, created, delete, due_soon, rotate, row_of, wish
 
 
 async def due_now(world: FakeApplication, name: str = "prod-vault") -> str:
@@ -27,11 +27,11 @@ async def due_now(world: FakeApplication, name: str = "prod-vault") -> str:
 
 async def test_a_lost_message_is_sent_again_after_five_minutes_and_not_before(world: FakeApplication) -> None:
     connection_id = await due_now(world)
-    assert await world.app.dispatch.tick() == [Work(ORG, connection_id)]
+    assert await world.app.dispatch.tick() == [Release(Work(ORG, connection_id), world.clock())]
     world.clock.advance(RESEND_AFTER - MINUTE)
     assert await world.app.dispatch.tick() == []
     world.clock.advance(MINUTE)
-    assert await world.app.dispatch.tick() == [Work(ORG, connection_id)]
+    assert await world.app.dispatch.tick() == [Release(Work(ORG, connection_id), world.clock())]
 
 
 async def test_a_tick_that_dies_before_it_notes_what_it_sent_sends_it_again(world: FakeApplication) -> None:
@@ -41,7 +41,7 @@ async def test_a_tick_that_dies_before_it_notes_what_it_sent_sends_it_again(worl
         await world.app.dispatch.tick()
     except Crash:
         world.restart()
-    assert await world.app.dispatch.tick() == [Work(ORG, connection_id)]
+    assert await world.app.dispatch.tick() == [Release(Work(ORG, connection_id), world.clock())]
 
 
 async def test_a_message_may_come_twice_and_late(world: FakeApplication) -> None:
@@ -105,22 +105,6 @@ async def test_a_hint_that_still_serves_is_not_written_anew(world: FakeApplicati
     row = row_of(world, connection.id)
     assert row.due is not None
     assert plan_hint(row, world.clock(), "another nonce") == row.due
-
-
-async def test_a_tick_sends_no_more_than_its_limit_and_the_oldest_first(world: FakeApplication) -> None:
-    names = ("a", "b", "c")
-    ids = {await due_now(world, name) for name in names}
-    world.clock.advance(DAY)
-    dispatch = Dispatch(
-        rows=Rows(connections=world.connections, due=world.due, clock=world.clock),
-        due=world.due,
-        clock=world.clock,
-        limit=2,
-    )
-    first = await dispatch.tick()
-    second = await dispatch.tick()
-    assert (len(first), len(second)) == (2, 1)
-    assert {work.connection_id for work in first + second} == ids
 
 
 async def test_work_that_keeps_failing_is_written_on_the_connection(world: FakeApplication) -> None:

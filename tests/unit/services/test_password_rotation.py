@@ -103,7 +103,7 @@ async def test_a_password_that_takes_its_time_to_be_known_is_waited_for(world: F
     register(world, "first").propagation = minutes * MINUTE
     made = await rotating(world)
     await rotate(world, made.id)
-    await world.run(20 * MINUTE)
+    await world.run(25 * MINUTE)
     assert rotation_of(world, made.id).rotation_status is RotationStatus.SUCCESS
     active_secret(world, made.id)
     assert world.faults.calls.count("graph.add_password") == 1
