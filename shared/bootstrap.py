@@ -122,7 +122,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     flows = observed(flows, "table oauthflows", telemetry)
     topic = observed(topic, "event-grid", telemetry) if topic else None
     rows = Rows(connections=connections, due=due, clock=clock, telemetry=telemetry, events=topic is not None)
-    held = Claims(table=claims, rows=rows, clock=clock)
+    held = Claims(table=claims, rows=rows, clock=clock, own_apps=settings.own_apps)
     passwords = PasswordRotation(
         rows=rows,
         vault=vault,
@@ -156,9 +156,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
     proving = Proving(
         entra=entra,
         apps=apps,
-        enrolment=Enrolment(
-            claims=held, graph=graph, own_apps=frozenset({settings.oauth_client_id, settings.api_audience})
-        ),
+        enrolment=Enrolment(claims=held, graph=graph),
         vault=vault,
         clock=clock,
         redirect_uri=settings.redirect_uri,

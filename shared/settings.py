@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -59,6 +60,7 @@ class SettingsError(Exception):
 
 
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
+_IN_AUDIENCE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def _split(text: object) -> object:
@@ -263,6 +265,12 @@ class Settings(BaseModel):
     def all_redirect_uris(self) -> frozenset[str]:
         """Every redirect URI that a caller's code may belong to."""
         return frozenset((self.redirect_uri, *self.redirect_uris))
+
+    @property
+    def own_apps(self) -> frozenset[str]:
+        """Client ids of the service's own app registrations, in lower case. The audience may be an id in a URI."""
+        audience = _IN_AUDIENCE.search(self.api_audience)
+        return frozenset((self.oauth_client_id, *([audience[0].lower()] if audience else [])))
 
     @property
     def secure_browser(self) -> bool:

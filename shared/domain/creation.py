@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.domain import schedule
+from shared.domain import expiry, schedule
 from shared.domain.connection import (
     LONGEST_RUN,
     Connection,
@@ -151,6 +151,7 @@ def activated(row: Row, proof: Proof, version: str | None, *, repeated: bool, no
         sweep_at=now + LONGEST_RUN if repeated else None,
         deadline=None,
     )
+    made = made.judged(Health.ACTIVE, expiry.noted(made), now)
     if made.idempotency is None:
         return made
     return made.having(idempotency=made.idempotency.model_copy(update={"answer": made.connection}))

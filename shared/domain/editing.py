@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.domain import expiry, rotation, schedule
 from shared.domain.connection import Health, Rotation, RotationStatus, Row, credentials_hash
-from shared.domain.creation import Proof, first_rotation
+from shared.domain.creation import Enrolled, Proof, first_rotation
 from shared.domain.credential import Method
 from shared.domain.debts import handed_over, without_passwords
 from shared.domain.errors import BadRequest, Conflict
@@ -56,23 +56,36 @@ def edited(row: Row, edit: Edit, now: datetime, unit: IntervalUnit) -> Row:
         changes["name"] = edit.name
     if "description" in edit.model_fields_set:
         changes["description"] = edit.description
-    after = _noting_the_end(row.showing(**changes), was_enabled=connection.is_auto_rotation_enabled, now=now)
+    after = _telling_the_end(row.showing(**changes), row, now)
     return row if after == row else after
 
 
-def _noting_the_end(row: Row, *, was_enabled: bool, now: datetime) -> Row:
-    """Once rotation is off, the status says when the last secret ends; once it is on again, no more."""
-    enabled, status = row.connection.is_auto_rotation_enabled, row.connection.status
-    if enabled == was_enabled or status.state is not Health.ACTIVE:
+def _telling_the_end(row: Row, before: Row, now: datetime) -> Row:
+    """The status says when the last secret ends once rotation is off, and whether a run comes before once it is on.
+
+    A client secret whose rotation is switched on has signed in just before: whatever was wrong with it is over.
+    """
+    connection, status = row.connection, row.connection.status
+    enabled = connection.is_auto_rotation_enabled
+    was_enabled = before.connection.is_auto_rotation_enabled
+    if enabled == was_enabled and _next_of(row) == _next_of(before):
         return row
-    return row.judged(Health.ACTIVE, expiry.while_off(row), now)
+    proven = enabled and not was_enabled and connection.method is Method.CLIENT_SECRET
+    if proven or expiry.is_all_that_is_wrong(before):
+        return expiry.retold(row, now)
+    if status.state is Health.DEGRADED and not enabled:
+        return row.judged(Health.DEGRADED, expiry.besides(row, str(status.reason)), now)
+    return row
+
+
+def _next_of(row: Row) -> datetime | None:
+    return row.connection.rotation.next_rotation_at if row.connection.rotation else None
 
 
 def with_credentials(row: Row, proof: Proof, version: str | None, *, now: datetime, unit: IntervalUnit) -> Row:
     """The row with another credential in use; the former one is to be disabled."""
     same_app = row.connection.credentials == proof.public
-    if same_app:
-        _check_not_being_removed(row, proof)
+    _check_not_being_removed(row, proof)
     if row.connection.method is Method.CLIENT_SECRET:
         row = _begun_anew(rotation.superseded_by_credentials(row, now), now, unit)
     freed = without_passwords(row, now) if same_app else handed_over(row, row.active_version, now)
@@ -86,28 +99,42 @@ def with_credentials(row: Row, proof: Proof, version: str | None, *, now: dateti
         account_id=proof.account_id,
         stored_at=now if row.connection.method is Method.OAUTH else None,
         ends_at=proof.ends_at,
-        warned=None,
         refused=None,
         superseded=tuple(dict.fromkeys((*freed.superseded, *former))),
     )
-    return changed.without_exchange(now).judged(Health.ACTIVE, None, now)
+    return expiry.retold(changed.without_exchange(now), now)
+
+
+def knows_its_password(row: Row) -> bool:
+    """Whether it is recorded which of the app's passwords is in use."""
+    return row.passwords is not None and row.passwords.active is not None
+
+
+def recognising(row: Row, enrolled: Enrolled) -> Row:
+    """The row that knows the password in use as the one that was enrolled; others of a run by hand stay recorded."""
+    known = enrolled.passwords(row.active_version or "")
+    return row.having(passwords=row.passwords.model_copy(update={"active": known.active}) if row.passwords else known)
 
 
 def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:
     """Enabled rotation counts from the new credential."""
-    schedule = row.connection.rotation
-    if schedule is None or not row.connection.is_auto_rotation_enabled:
+    present = row.connection.rotation
+    if present is None or not row.connection.is_auto_rotation_enabled:
         return row
-    return row.rotating(next_rotation_at=first_rotation(schedule, now, unit))
+    return row.showing(rotation=_planned_anew(present, now, unit))
 
 
 def _check_not_being_removed(row: Row, proof: Proof) -> None:
-    """A password that is about to be removed must not come into use. One whose key id is not known may be it."""
-    leaving = {debt.key_id for debt in row.debts if not debt.issued and debt.auth_version is None}
+    """A password that is about to be removed must not come into use. One whose key id is not known may be it.
+
+    It may be owed at an app that the connection left and now comes back to.
+    """
+    app = (proof.public.get("tenantId"), proof.public.get("clientId"))
+    leaving = {debt.key_id for debt in row.debts if not debt.issued and (debt.tenant_id, debt.client_id) == app}
     if leaving and (proof.enrolled is None or proof.enrolled.key_id in leaving):
         raise Conflict(
-            "The client secret that was replaced last is still being removed from the app, and this may be it; try "
-            "again in a few minutes",
+            "A client secret that was replaced is still being removed from the app, and this may be it; try again in a "
+            "few minutes",
             retry_after=60,
         )
 
@@ -130,18 +157,29 @@ def _rotation(
     rotation = (present or Rotation(rotation_interval=interval, rotate_at_utc=at)).model_copy(
         update={"rotation_interval": interval, "rotate_at_utc": at}
     )
-    following = _next_rotation(row, rotation, now, unit) if enabled else None
+    if not enabled:
+        return rotation.model_copy(update={"next_rotation_at": None})
+    if present is None or present.next_rotation_at is None:
+        return _planned_anew(rotation, now, unit)
+    following = _after_change(present, present.next_rotation_at, rotation, now, unit)
     return rotation.model_copy(update={"next_rotation_at": following})
 
 
-def _next_rotation(row: Row, rotation: Rotation, now: datetime, unit: IntervalUnit) -> datetime:
-    present = row.connection.rotation
-    if present is None or present.next_rotation_at is None:
-        return first_rotation(rotation, now, unit)
+def _planned_anew(rotation: Rotation, now: datetime, unit: IntervalUnit) -> Rotation:
+    """The rotation counting from now on: that an earlier run failed has no part in it. One under way goes on."""
+    changes: dict[str, object] = {"next_rotation_at": first_rotation(rotation, now, unit)}
+    if rotation.rotation_status is RotationStatus.FAILED:
+        changes |= {"rotation_status": RotationStatus.SUCCESS, "last_rotation_message": None}
+    return rotation.model_copy(update=changes)
+
+
+def _after_change(
+    present: Rotation, planned: datetime, rotation: Rotation, now: datetime, unit: IntervalUnit
+) -> datetime:
     if (present.rotation_interval, present.rotate_at_utc) == (rotation.rotation_interval, rotation.rotate_at_utc):
-        return present.next_rotation_at
+        return planned
     return schedule.after_change(
-        present.next_rotation_at,
+        planned,
         now,
         former_interval=present.rotation_interval,
         interval=rotation.rotation_interval,

@@ -18,6 +18,9 @@ TRANSIENT_ERRORS: Final = frozenset({"temporarily_unavailable", "server_error"})
 DEAD_GRANT_ERRORS: Final = frozenset({"invalid_grant", "interaction_required", "consent_required", "login_required"})
 """OAuth errors that only a new sign-in mends."""
 
+WRONG_SECRET: Final = 7000215
+"""The AADSTS number of a client secret that is not the app's, or not known to be everywhere yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -37,7 +40,7 @@ def _rows() -> dict[int, Explanation]:
     sign_in = "Reconnect: open a new connect link and sign in again"
     return (
         row("The client secret is not accepted",
-            "If it is under 10 minutes old, wait; else paste the secret's value, not its id", 7000215)
+            "If it is under 10 minutes old, wait; else paste the secret's value, not its id", WRONG_SECRET)
         | row("The client secret has expired", "Create a new secret, or turn on rotation", 7000222)
         | row("The app registration expects a secret or a certificate",
               "Choose the connection method that matches the app registration", 7000218)

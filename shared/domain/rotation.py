@@ -40,7 +40,7 @@ class RotationRecord(Record):
     attempts: int
     """How often it was tried."""
     key_id: str | None = None
-    """The new app password's, where the method has any."""
+    """The new app password's, where the method has any; that of a failed run is removed again."""
     former_key_id: str | None = None
     """The one that it replaced, where it is known."""
 
@@ -50,7 +50,8 @@ def requested(row: Row, run_id: str, trigger: Trigger, now: datetime) -> Row:
     if row.run is not None:
         return row
     run = Run(id=run_id, trigger=trigger, started_at=now)
-    return row.released(Action.ROTATE).having(run=run).rotating(rotation_status=RotationStatus.IN_PROGRESS)
+    begun = row.released(Action.ROTATE).having(run=run)
+    return begun.rotating(rotation_status=RotationStatus.IN_PROGRESS, last_rotation_message=None)
 
 
 def attempted(row: Row, now: datetime, lease: timedelta = LEASE) -> Row:
@@ -105,13 +106,13 @@ def succeeded(  # the row, and what the history tells of it
             run=None,
             exchange=None,
             stored_at=now if row.connection.method is Method.OAUTH else None,
-            warned=None,
+            ends_at=None,
             refused=None,
             **_sweeps(row, now, wanted=repeated or run.attempt > 1 or row.exchange is not None),
         )
         .recording(*_entries(row, run, RotationStatus.SUCCESS, None, now, key_id=key_id, former_key_id=former_key_id))
     )
-    return changed.judged(Health.ACTIVE, expiry.while_off(changed), now)
+    return expiry.retold(changed, now)
 
 
 def failed(row: Row, message: str, *, state: Health, now: datetime, unit: IntervalUnit) -> Row:
@@ -130,9 +131,9 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
             run=None,
             **_sweeps(row, now, wanted=run.attempt > 0),
         )
-        .recording(*_entries(row, run, RotationStatus.FAILED, message, now))
+        .recording(*_entries(row, run, RotationStatus.FAILED, message, now, key_id=_given_up(row)))
     )
-    judged = without_pending(changed, now).judged(state, message, now)
+    judged = without_pending(changed, now).judged(state, expiry.besides(changed, message), now)
     return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
 
 
@@ -141,8 +142,9 @@ def superseded_by_credentials(row: Row, now: datetime) -> Row:
     if row.run is None:
         return row
     message = "Another credential was submitted while the rotation was under way"
-    ended = row.released(Action.ROTATE).released(Action.VERIFY).rotating(rotation_status=RotationStatus.SUCCESS)
-    entries = _entries(row, row.run, RotationStatus.FAILED, message, now)
+    ended = row.released(Action.ROTATE).released(Action.VERIFY)
+    ended = ended.rotating(rotation_status=RotationStatus.SUCCESS, last_rotation_message=None)
+    entries = _entries(row, row.run, RotationStatus.FAILED, message, now, key_id=_given_up(row))
     return ended.having(run=None, **_sweeps(row, now, wanted=row.run.attempt > 0)).recording(*entries)
 
 
@@ -163,6 +165,12 @@ def _under_way(row: Row) -> tuple[Run, Rotation]:
     if row.run is None or row.connection.rotation is None:
         raise ValueError("no rotation is under way")
     return row.run, row.connection.rotation
+
+
+def _given_up(row: Row) -> str | None:
+    """The key id of the password that was issued and will not be promoted."""
+    pending = row.passwords.pending if row.passwords else None
+    return pending.key.key_id if pending else None
 
 
 def _entries(

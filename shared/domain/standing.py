@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from shared.domain import expiry
 from shared.domain.connection import Health, Row
 from shared.domain.credential import Method
 from shared.domain.entra_errors import judge
@@ -59,7 +60,7 @@ def worked(row: Row, now: datetime) -> Row:
     """The row once its credential served; what else is wrong with the connection, as a failed rotation, stays."""
     if not is_dead(row) and row.refused is None:
         return row
-    return row.judged(Health.ACTIVE, None, now).having(refused=None, warned=None)
+    return expiry.retold(row.having(refused=None), now)
 
 
 def broken(row: Row) -> ConnectionBroken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain import creation
@@ -174,6 +174,7 @@ class Creating:
         self, stored: Stored, prove: Prove, stage: _Stage, requested: Origin, visit: Visit | None
     ) -> Row:
         proof = await prove(stored.row)
+        stage.public = proof.public
         version = await self._put(stored.row, proof, stage)
         now = self._clock()
         after = creation.activated(
@@ -208,7 +209,7 @@ class Creating:
                 return None
             # A secret still on its way may land after its removal: the row stays to remove it once more.
             until = self._clock() + (LONGEST_RUN if may_land_late else timedelta())
-            await self._rows.save(stored, creation.given_up(row, until))
+            await self._rows.save(stored, creation.given_up(row.showing(credentials=stage.public), until))
             if may_land_late:
                 await self._vault.delete(row.secret_name)
             await self._advance(row.org_id, row.id, only=WHILE_SOMEBODY_WAITS)
@@ -241,6 +242,8 @@ class _Stage:
     """Something secret may be in Key Vault."""
     putting: bool = False
     """The request that stores it has not been answered."""
+    public: dict[str, str] = field(default_factory=dict)
+    """What was proven: should it be an app that rotates, the row that is given up tells which claim to release."""
 
 
 def name_taken(name: str) -> NameTaken:

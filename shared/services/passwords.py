@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from shared.domain import password_rotation, rotation
 from shared.domain.connection import Health, Row
 from shared.domain.credential import ClientSecret
+from shared.domain.entra_errors import WRONG_SECRET
 from shared.domain.errors import (
     BadRequest,
     ConcurrentChange,
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 
 UNUSABLE = "The stored client secret is missing from Key Vault or unreadable. Submit it again."
 NOT_ACCEPTED = "The new client secret was not accepted within 15 minutes; the present one stays in use"
+LOST = "The new client secret is missing from Key Vault or unreadable; the present one stays in use."
 
 
 class PasswordRotation:
@@ -150,12 +152,15 @@ class PasswordRotation:
         pending = row.passwords.pending if row.passwords else None
         if pending is None:
             raise ConcurrentChange
-        credential = await stored_secret(self._vault, pending.key.version)
+        try:
+            credential = await stored_secret(self._vault, pending.key.version)
+        except (NotFound, ValidationError):
+            raise BadRequest(LOST) from None
         try:
             await self._apps.app_token(credential)
         except GrantRefused as refused:
             if password_rotation.is_hopeless(row, self._clock()):
-                raise BadRequest(f"{NOT_ACCEPTED}. {refused.friendly}") from None
+                raise BadRequest(_not_accepted(refused)) from None
             await self._change(row, lambda present: password_rotation.refused(present, self._clock()))
         except UpstreamError:
             if password_rotation.is_hopeless(row, self._clock()):
@@ -191,6 +196,14 @@ class PasswordRotation:
             return edit(row)
 
         await self._rows.change(tried.org_id, tried.id, same)
+
+
+def _not_accepted(refused: GrantRefused) -> str:
+    """The friendly text for a wrong secret speaks to whoever pasted it; this one nobody did."""
+    if refused.refusal.aadsts != WRONG_SECRET:
+        return f"{NOT_ACCEPTED}. {refused.friendly}"
+    support = refused.refusal.correlation_id
+    return f"{NOT_ACCEPTED}. Rotate again later.{f' Correlation id: {support}.' if support else ''}"
 
 
 def _own_key(row: Row, credential: ClientSecret, app: Registration) -> AppKey | None:

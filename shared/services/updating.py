@@ -170,10 +170,10 @@ class Updating:
             after = editing.with_credentials(
                 after, replacement.proof, version.id if version else None, now=now, unit=self._unit
             )
-        if enrolled is not None and after.passwords is None:
+        if enrolled is not None and not editing.knows_its_password(after):
             if row.active_version != seen.active_version:
                 raise ConcurrentChange
-            after = after.having(passwords=enrolled.passwords(row.active_version or ""))
+            after = editing.recognising(after, enrolled)
         key_id = update.secret_key_id
         if after is row:
             return row if key_id in (None, row.secret_key_id) else row.having(secret_key_id=key_id)

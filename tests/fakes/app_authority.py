@@ -30,6 +30,8 @@ class Password:
     display_name: str | None = None
     known_from: datetime | None = None
     """When it has reached every replica; until then it is refused in the words of a wrong one."""
+    tells_hint: bool = True
+    """Whether the directory lists how it begins."""
 
 
 @dataclass(slots=True)

@@ -45,10 +45,7 @@ class FakeSession:
             app = self._app()
             if app is None:
                 return None
-            listed = [
-                ListedPassword(each.key_id, each.display_name, each.value[:HINT_CHARS], each.ends)
-                for each in app.passwords
-            ]
+            listed = [ListedPassword(each.key_id, each.display_name, _hint(each), each.ends) for each in app.passwords]
             return Registration(app.object_id, listed, app.holds_two)
 
     async def add_password(self, object_id: str, *, display_name: str, ends_at: datetime) -> NewPassword:
@@ -82,3 +79,7 @@ class FakeSession:
         if app is not None and not app.may_manage:
             raise DirectoryRefused(PERMISSION)
         return app if app is not None and app.home else None
+
+
+def _hint(password: Password) -> str | None:
+    return password.value[:HINT_CHARS] if password.tells_hint else None

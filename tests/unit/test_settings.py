@@ -82,6 +82,17 @@ def test_space_around_a_value_is_cut_off() -> None:
     assert settings(API_AUDIENCE=f" {GUID}\n", VAULT_URL=" https://credentials.vault.azure.net/ ") == settings()
 
 
+@pytest.mark.parametrize("audience", ["{}", "api://{}", "https://example.com/{}/api"])
+def test_the_services_own_apps_are_known_however_they_are_written(audience: str) -> None:
+    api, oauth = "abcdef00-0000-4000-8000-0000000000a2", "abcdef00-0000-4000-8000-0000000000a3"
+    configured = settings(API_AUDIENCE=audience.format(api.upper()), OAUTH_CLIENT_ID=oauth.upper())
+    assert configured.own_apps == {api, oauth}
+
+
+def test_an_audience_without_an_id_names_no_app() -> None:
+    assert settings(API_AUDIENCE="https://api.example.com").own_apps == {GUID}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

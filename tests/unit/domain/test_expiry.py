@@ -69,6 +69,18 @@ def test_a_failed_rotation_is_no_reason_to_be_silent() -> None:
     assert expiry.next_warning(row) == NOW + 70 * DAY
 
 
+def test_while_rotation_fails_the_warning_says_why() -> None:
+    failing = active().having(ends_at=NOW + 20 * DAY).showing(method=Method.CLIENT_SECRET)
+    failing = failing.rotating(rotation_status=RotationStatus.FAILED, last_rotation_message="It was refused. Allow it.")
+    text = "The client secret ends on 2026-01-30, and the last rotation failed: It was refused. Allow it."
+    assert told(failing, NOW) == text
+
+
+def test_telling_it_anew_does_not_begin_the_trouble_anew() -> None:
+    row = expiry.warned(with_certificate(20), NOW)
+    assert expiry.retold(row, NOW + DAY).connection.status == row.connection.status
+
+
 def test_a_rotation_ends_the_warning() -> None:
     row = expiry.warned(active().having(ends_at=NOW + 5 * DAY), NOW)
     assert row.connection.status.state is Health.DEGRADED

@@ -16,6 +16,8 @@ from tests.fakes.entra import ADA
 from tests.unit.services.world import CALLER, row_of
 
 CLIENT_ID = "c0000000-0000-4000-8000-0000000000a1"
+OTHER_ID = "c0000000-0000-4000-8000-0000000000a9"
+SCHEDULE = {"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}}
 
 
 def secret(value: str = "first", client_id: str = CLIENT_ID) -> ClientSecret:

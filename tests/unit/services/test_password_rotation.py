@@ -8,7 +8,6 @@ import pytest
 
 from shared.domain.connection import LONGEST_RUN, Health, Rotation, RotationStatus
 from shared.domain.errors import (
-    BadRequest,
     ConcurrentChange,
     Conflict,
     NotFound,
@@ -187,61 +186,6 @@ async def test_a_password_whose_answer_was_lost_is_found_by_its_name_and_removed
     await rotated(world, made.id)
     assert values(world) == [active_secret(world, made.id).client_secret]
     assert world.faults.calls.count("graph.add_password") == 2
-
-
-class TestEnabling:
-    """What stands in the way of a rotation is told when it is switched on."""
-
-    @pytest.mark.parametrize(
-        ("key", "text"),
-        [("of another", "belongs to another client secret"), ("unknown", "is not among the client secrets")],
-    )
-    async def test_the_key_id_must_be_the_submitted_secrets(self, world: FakeApplication, key: str, text: str) -> None:
-        app = register(world, "first", "other")
-        made = await app_connection(world)
-        await update(world, made.id, rotation={"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}})
-        key_id = app.passwords[1].key_id if key == "of another" else "00000000-0000-4000-8000-000000000009"
-        with pytest.raises(BadRequest, match=text):
-            await update(world, made.id, key_id=key_id, is_auto_rotation_enabled=True)
-        assert row_of(world, made.id).connection.is_auto_rotation_enabled is False
-
-    async def test_without_a_key_id_it_is_asked_for(self, world: FakeApplication) -> None:
-        register(world, "first")
-        made = await app_connection(world)
-        schedule = {"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}}
-        with pytest.raises(BadRequest, match="Client Secret Key ID is required"):
-            await update(world, made.id, is_auto_rotation_enabled=True, rotation=schedule)
-
-    async def test_a_second_connection_for_the_app_is_told_of_the_first(self, world: FakeApplication) -> None:
-        app = register(world, "first")
-        await rotating(world)
-        other = await app_connection(world, name="other")
-        schedule = {"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}}
-        with pytest.raises(BadRequest, match='Another App Connection "app" rotates'):
-            await update(
-                world, other.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=schedule
-            )
-
-    async def test_the_claim_is_free_once_rotation_is_off_or_the_connection_gone(self, world: FakeApplication) -> None:
-        register(world, "first")
-        made = await rotating(world)
-        assert len(world.claims.claims) == 1
-        await update(world, made.id, is_auto_rotation_enabled=False)
-        assert world.claims.claims == {}
-        await update(world, made.id, is_auto_rotation_enabled=True)
-        await delete(world, made.id)
-        await world.run(LONGEST_RUN + MINUTE)
-        assert world.claims.claims == {}
-
-    async def test_the_services_own_apps_are_not_managed(self, world: FakeApplication) -> None:
-        own = world.settings.oauth_client_id
-        app = register(world, "first", client_id=own)
-        made = await app_connection(world, secret(client_id=own))
-        schedule = {"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}}
-        with pytest.raises(BadRequest, match="own app registrations"):
-            await update(
-                world, made.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=schedule
-            )
 
 
 class TestChanges:
