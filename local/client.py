@@ -64,11 +64,11 @@ class Client:
 
     async def entra(self, method: str, what: str, body: Any = None) -> Any:
         """The Entra stand-in's control plane."""
-        return await self._control(method, f"{self.stack.entra}/_control/{what}", body)
+        return await self.json(method, f"{self.stack.entra}/_control/{what}", body)
 
     async def vault(self, method: str, what: str, body: Any = None) -> Any:
         """The Key Vault stand-in's control plane."""
-        return await self._control(method, f"{self.stack.vault}/_control/{what}", body)
+        return await self.json(method, f"{self.stack.vault}/_control/{what}", body)
 
     async def versions(self, connection_id: str) -> list[dict[str, Any]]:
         """The secret versions of a connection, oldest first; empty when the secret is deleted or was never made."""
@@ -80,7 +80,8 @@ class Client:
             for version in secret["versions"]
         ]
 
-    async def _control(self, method: str, url: str, body: Any) -> Any:
+    async def json(self, method: str, url: str, body: Any = None) -> Any:
+        """A call of any other part of the stack; raises on any error."""
         async with self._session.request(method, url, json=body) as answer:
             answer.raise_for_status()
             return await answer.json()

@@ -23,7 +23,10 @@ AZURITE = Path("local/node_modules/.bin/azurite")
 
 
 class Stack:
-    """Azurite, the stand-ins and the functions host of one base port; state in `.local/<port>/`."""
+    """Azurite, the stand-ins and the functions host of one base port; state in `.local/<port>/`.
+
+    With `in_memory`, nothing that is stored outlives its process, and a change costs the same however much is there.
+    """
 
     def __init__(
         self,
@@ -32,12 +35,14 @@ class Stack:
         state: Path | None = None,
         settings: Mapping[str, str] | None = None,
         hidden_seconds: int | None = None,
+        in_memory: bool = False,
     ) -> None:
         self.ports = Ports.from_base(base)
         self.state = state or STATE / str(base)
         self.settings = {**app_settings(self.ports), **(settings or {})}
         self.processes = Processes(self.state / "logs")
         self._hidden_seconds = hidden_seconds
+        self._in_memory = in_memory
 
     @property
     def api(self) -> str:
@@ -73,7 +78,7 @@ class Stack:
         ports, python = self.ports, sys.executable
         azurite = [
             str(AZURITE), "--silent", "--disableTelemetry", "--skipApiVersionCheck",
-            "--location", str(self.state / "azurite"),
+            *([] if self._in_memory else ["--location", str(self.state / "azurite")]),
             "--blobPort", str(ports.blob), "--queuePort", str(ports.queue), "--tablePort", str(ports.table),
         ]  # fmt: skip
         entra = [
@@ -82,9 +87,13 @@ class Stack:
         ]  # fmt: skip
         vault = [
             python, "-m", "local.keyvault", "--port", str(ports.vault), "--entra-port", str(ports.entra),
-            "--tenant", seed.HOME_TENANT_ID, "--state", str(self.state / "keyvault.json"),
-            "--certificates", str(CERTIFICATES),
+            "--tenant", seed.HOME_TENANT_ID, "--certificates", str(CERTIFICATES),
         ]  # fmt: skip
+        if self._in_memory:
+            azurite.append("--inMemoryPersistence")
+            entra.append("--in-memory")
+        else:
+            vault += ["--state", str(self.state / "keyvault.json")]
         topic = [python, "-m", "local.topic", "--port", str(ports.topic), "--state", str(self.state / "events.jsonl")]
         await self.processes.start("azurite", azurite, port=ports.table)
         await self.processes.start("entra", entra, port=ports.entra)

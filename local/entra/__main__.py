@@ -20,6 +20,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--certificates", type=Path, default=Path(".local/certificates"), help="folder of the loopback PEM"
     )
+    parser.add_argument("--in-memory", action="store_true", help="read the state, and keep no change of it")
     parser.add_argument("--public-url", default=f"http://127.0.0.1:{ports.api}", help="where the service is reached")
     return parser.parse_args()
 
@@ -34,6 +35,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         state=arguments.state,
         certificates=arguments.certificates,
         public_url=arguments.public_url,
+        in_memory=arguments.in_memory,
     ) as stand_in:
         print(f"Entra stand-in on {stand_in.authority}, managed identity on {stand_in.identity_endpoint}", flush=True)
         await stop.wait()

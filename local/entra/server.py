@@ -69,12 +69,13 @@ async def running(
     port: int = 0,
     identity_port: int = 0,
     clock: Clock = utc_now,
+    in_memory: bool = False,
 ) -> AsyncIterator[Running]:
     """Serve on 127.0.0.1 until the block ends; port 0 takes any free one."""
     certificate, key = ensure_certificate(certificates)
     with _listening(port) as https, _listening(identity_port) as http:
         authority = f"https://127.0.0.1:{https.getsockname()[1]}"
-        entra = Entra.open(state, authority=authority, public_url=public_url, clock=clock)
+        entra = Entra.open(state, authority=authority, public_url=public_url, clock=clock, in_memory=in_memory)
         faults = Faults()
         async with (
             _serving(create_app(entra, faults), https, server_context(certificate, key)),

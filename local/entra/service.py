@@ -28,10 +28,13 @@ class Entra:
     key: SigningKey
     sealer: Sealer
     clock: Clock
-    file: Path
+    file: Path | None
+    """None keeps no change."""
 
     @classmethod
-    def open(cls, folder: Path, *, authority: str, public_url: str, clock: Clock = utc_now) -> Entra:
+    def open(
+        cls, folder: Path, *, authority: str, public_url: str, clock: Clock = utc_now, in_memory: bool = False
+    ) -> Entra:
         """The state kept in `folder`, seeded when it is new."""
         file = folder / "entra.json"
         entra = cls(
@@ -40,7 +43,7 @@ class Entra:
             key=SigningKey.load(folder / "signing-key.pem"),
             sealer=Sealer(folder / "sealing.key"),
             clock=clock,
-            file=file,
+            file=None if in_memory else file,
         )
         seed.plant(entra.directory, authority=authority, public_url=public_url, now=clock())
         entra.save()
@@ -62,7 +65,8 @@ class Entra:
 
     def save(self) -> None:
         """Make every change so far survive."""
-        self.state.save(self.file)
+        if self.file is not None:
+            self.state.save(self.file)
 
     def issuer(self, tenant_id: str) -> str:
         """The `iss` of tokens of that tenant."""
