@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from azure.data.tables.aio import TableServiceClient
 
 from bench.hosts import Hosts
-from bench.measure import Measure, Repeat, compared
+from bench.measure import Measure, Repeat, compared, p50
 from bench.timing import Call, timed
 from bench.world import World, wish
 from local.client import KEY_VAULT, Client
@@ -63,6 +64,10 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
             figures |= compared(product, bare, f"{callers} caller{'s' if callers > 1 else ''}")
         product, bare = await _blocks(block, 1, http=False, count=world.few(2, 1))
         figures |= compared(product, bare, "in process")
+        codes = await world.codes(client, BLOCK)
+        leanest = await timed(partial(floor.create_leanest, code, row) for code in codes)
+        figures["leanest floor p50 ms, in process"] = p50(leanest)
+        figures["p50 ÷ leanest floor, in process"] = p50(product) / p50(leanest)
         yield Repeat(max(figures["p50 ÷ floor, 1 caller"], figures["p50 ÷ floor, 16 callers"]), figures)
 
 

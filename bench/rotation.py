@@ -137,7 +137,7 @@ class Bare:
         await floor.read(name)
         value, former = await floor.get_version(name)
         await floor.set_secret(name, await floor.refresh(value))
-        await floor.write(name, self._row)
+        await floor.write_named(name, self._row)
         await floor.disable_secret(name, former)
         for record in ("history", "audit", "audit-of-connection"):
             await floor.write(f"{name}-{record}", self._row[:RECORD])

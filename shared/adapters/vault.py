@@ -12,6 +12,7 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import KeyVaultSecretIdentifier
 from azure.keyvault.secrets.aio import SecretClient
 
+from shared.adapters import transport
 from shared.adapters.azure_errors import translated
 from shared.domain.errors import NotFound
 from shared.services.ports import StoredVersion
@@ -27,6 +28,7 @@ OPTIONS: dict[str, Any] = {
     "retry_total": 3,
     "retry_backoff_factor": 0.2,
     "logging_enable": False,
+    **transport.OPTIONS,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters import transport
 from shared.adapters.throttling import ThrottleWatch
 from shared.services.ports import Telemetry
 
@@ -20,6 +21,7 @@ OPTIONS: dict[str, Any] = {
     "retry_backoff_factor": 0.2,
     "retry_to_secondary": False,
     "logging_enable": False,
+    **transport.OPTIONS,
 }
 
 
