@@ -16,6 +16,8 @@ from shared.services.advance import Advance
 log = logging.getLogger(__name__)
 
 BEHIND_ANSWERS = (Action.SETTLE, Action.PUBLISH)
+AT_ONCE = 2
+"""How many connections are looked after at a time: a burst of requests does not compete with what follows its answers."""
 
 
 class Background:
@@ -23,6 +25,7 @@ class Background:
 
     def __init__(self, advance: Advance) -> None:
         self._advance = advance
+        self._turn = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     def look_at(self, row: Row) -> None:
@@ -38,6 +41,7 @@ class Background:
 
     async def _run(self, row: Row) -> None:
         try:
-            await self._advance(row.org_id, row.id, only=BEHIND_ANSWERS)
+            async with self._turn:
+                await self._advance(row.org_id, row.id, only=BEHIND_ANSWERS)
         except Exception:  # nobody waits for this task: the log line is all that a defect leaves
             log.exception("background.failed orgId=%s connectionId=%s", row.org_id, row.id)
