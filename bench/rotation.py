@@ -135,6 +135,7 @@ class Bare:
     async def _necessary(self, name: str) -> None:
         floor = self._floor
         await floor.read(name)
+        await floor.write_named(name, self._row)
         value, former = await floor.get_version(name)
         await floor.set_secret(name, await floor.refresh(value))
         await floor.write_named(name, self._row)
@@ -142,6 +143,7 @@ class Bare:
         for record in ("history", "audit", "audit-of-connection"):
             await floor.write(f"{name}-{record}", self._row[:RECORD])
         await floor.write(f"{name}-due", "")
+        await floor.write(name, self._row)
         await floor.remove(f"{name}-due")
 
 

@@ -237,10 +237,10 @@ def _steps(
     revocation: Revocation,
     publishing: Publishing,
 ) -> dict[Action, Step]:
-    rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
+    rotations: dict[Method, Step] = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
 
-    async def rotate(stored: Stored) -> None:
-        await rotations[stored.row.connection.method](stored)
+    async def rotate(stored: Stored) -> Stored | None:
+        return await rotations[stored.row.connection.method](stored)
 
     return {
         Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,

@@ -40,5 +40,6 @@ class Record(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         json_schema_serialization_defaults_required=True,  # every key is always present in an answer
+        defer_build=True,  # a cold start builds no validator that nobody has asked for yet
         hide_input_in_errors=True,  # some records hold secrets, and errors end in logs
     )

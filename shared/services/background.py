@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 BEHIND_ANSWERS = (Action.SETTLE, Action.PUBLISH)
 AT_ONCE = 2
-"""How many connections are looked after at a time: a burst of requests does not compete with what follows its answers."""
+"""How many connections are looked after at a time: in a burst, requests come before what follows answers."""
 
 
 class Background:

@@ -15,11 +15,11 @@ from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, Ups
 from tests.contract.relay import Mishap, Relay
 from tests.contract.tables import Tables, azure_tables, names, row, under_key, written
 
-BATCH = r"^POST .*/\$batch"
+WRITE = r"^(POST .*/\$batch|PUT .*/connections)"
 LOSSES = [
-    pytest.param(Mishap(BATCH), id="the connection is cut"),
-    pytest.param(Mishap(BATCH, delay=1.3), id="the answer comes too late"),
-    pytest.param(Mishap(BATCH, status=503), id="the client sends it again and meets its own write"),
+    pytest.param(Mishap(WRITE), id="the connection is cut"),
+    pytest.param(Mishap(WRITE, delay=1.3), id="the answer comes too late"),
+    pytest.param(Mishap(WRITE, status=503), id="the client sends it again and meets its own write"),
 ]
 
 
@@ -97,7 +97,7 @@ async def test_a_name_that_was_in_use_is_told_even_if_it_is_free_by_now(
     async def leave() -> None:
         await table.remove(holder)
 
-    relay.mishaps.append(Mishap(BATCH, meanwhile=leave))
+    relay.mishaps.append(Mishap(WRITE, meanwhile=leave))
     attempt = table.replace(mine, written(mine.row.showing(name="taken"))) if renaming else table.insert(row("taken"))
     with pytest.raises(NameTaken):
         await attempt
