@@ -57,7 +57,7 @@ class SettingsError(Exception):
     """The settings are not usable. Names every setting that is wrong, and never a value."""
 
 
-_HTTP_URL = TypeAdapter(AnyHttpUrl)
+_HTTP_URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(defer_build=True))
 
 
 def _split(text: object) -> object:
@@ -112,7 +112,9 @@ Urls = Annotated[tuple[Annotated[str, AfterValidator(_url)], ...], BeforeValidat
 class Settings(BaseModel):
     """Read from the process's environment, where Functions puts app settings."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, str_strip_whitespace=True, defer_build=True
+    )
 
     environment: Environment = Field(
         default=Environment.PRODUCTION, alias="ENVIRONMENT", description="`production` or `development`"

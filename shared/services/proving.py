@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from shared.domain import certificate
 from shared.domain.connection import Row
 from shared.domain.creation import Enrolled, Proof
 from shared.domain.credential import AppCredential, Certificate, ClientSecret, Method, OAuthGrant
@@ -114,7 +114,7 @@ class Proving:
             enrolled = await self._enrolment.enrol(row.org_id, row.id, credential, row.secret_key_id)
         return Proof(
             enrolled=enrolled,
-            ends_at=certificate.ends_at(credential.certificate_body) if isinstance(credential, Certificate) else None,
+            ends_at=_end_of(credential) if isinstance(credential, Certificate) else None,
             public=credential.public,
             submitted=submitted_parts(credential),
             secret=credential.model_dump_json() if credential.is_secret else None,
@@ -124,6 +124,12 @@ class Proving:
 def submitted_parts(credential: AppCredential) -> dict[str, str]:
     """What `credentialsHash` is made of: everything that the caller submitted to sign in with."""
     return credential.model_dump(mode="json")
+
+
+def _end_of(credential: Certificate) -> datetime:
+    from shared.domain import certificate  # noqa: PLC0415 -- X.509 is only for those who submit one
+
+    return certificate.ends_at(credential.certificate_body)
 
 
 def _is_guid(text: str) -> bool:
