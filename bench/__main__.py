@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -75,6 +76,9 @@ def main() -> int:
     except (Refused, StackError) as refusal:
         print(refusal, file=sys.stderr)
         return 2
+    except Exception:  # told here, so that the end is `_leave`'s
+        traceback.print_exc()
+        return 1
     found = report.document(results)
     folder: Path = PARTIAL if options.only or options.quick else plots.RESULTS
     report.write(found, folder)

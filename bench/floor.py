@@ -1,6 +1,6 @@
-"""The floor: the upstream calls that an operation cannot do without, by the same SDKs with warm clients, nothing else.
+"""The floor: the upstream calls that an operation cannot do without, by the same warm clients, and nothing else.
 
-No adapter of the product is used here, and nothing is checked, retried or recorded.
+The clients are made as the product's are; no adapter of the product is used, and nothing is checked or recorded.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from uuid import uuid4
 
 import msal
 import requests
+from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
 from requests.adapters import HTTPAdapter
 
 from local.entra import seed
+from shared.adapters import vault
+from shared.adapters.tables import client
 
 SCOPES = ["https://vault.azure.net/user_impersonation"]
 EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"
@@ -47,13 +50,12 @@ class Floor:
     async def open(cls, settings: Mapping[str, str]) -> AsyncIterator[Floor]:
         """Clients for the stack of these app settings, and a table to write to."""
         ca = settings["LOOPBACK_CA_FILE"]
-        options: dict[str, Any] = {"use_env_settings": False}  # as the product's: no look for a `.netrc` each time
-        trust: dict[str, Any] = {"connection_verify": ca, "verify_challenge_resource": False, **options}
+        trust: dict[str, Any] = {"connection_verify": ca, "verify_challenge_resource": False, **vault.OPTIONS}
         identity = ManagedIdentityCredential(client_id=settings["AZURE_CLIENT_ID"])
         async with (
             identity,
-            SecretClient(settings["VAULT_URL"], identity, **trust) as vault,
-            TableServiceClient.from_connection_string(settings["AzureWebJobsStorage"], **options) as tables,
+            SecretClient(settings["VAULT_URL"], identity, **trust) as secrets,
+            client.from_connection_string(settings["AzureWebJobsStorage"]) as tables,
         ):
             await tables.create_table_if_not_exists(TABLE)
             with requests.Session() as session:
@@ -68,7 +70,7 @@ class Floor:
                     instance_discovery=False,
                     http_client=session,
                 )
-                yield cls(app, vault, tables, settings["PUBLIC_URL"] + seed.CALLBACK_PATH)
+                yield cls(app, secrets, tables, settings["PUBLIC_URL"] + seed.CALLBACK_PATH)
 
     async def create(self, code: str, row: str) -> None:
         """1 token call, 1 vault set, 2 table writes; a write is of the row and its names, which takes a transaction."""
@@ -117,14 +119,16 @@ class Floor:
 
     async def write(self, key: str, row: str) -> None:
         """One table write of one row."""
-        await self._table.upsert_entity({"PartitionKey": _partition(key), "RowKey": key, "row": row})
+        await self._table.upsert_entity(
+            {"PartitionKey": _partition(key), "RowKey": key, "row": row}, mode=UpdateMode.REPLACE
+        )
 
     async def write_named(self, key: str, row: str) -> None:
         """One table write of a row and the two rows of its name, in one transaction."""
         entities = [
             {"PartitionKey": _partition(key), "RowKey": f"{key}{suffix}", "row": row} for suffix in ("", "n", "p")
         ]
-        await self._table.submit_transaction([("upsert", entity) for entity in entities])
+        await self._table.submit_transaction([("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities])
 
     async def read(self, key: str) -> None:
         """One point read."""

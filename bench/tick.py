@@ -27,7 +27,8 @@ DUE = 100
 REPEATS = 5
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 HOURS_AHEAD = 24 * 30
-"""Over which what is not yet due is spread."""
+"""Over which what is not yet due is spread, an hour for each hundred at the most."""
+A_TRANSACTION = 100
 
 
 class Ticking:
@@ -53,9 +54,10 @@ class Ticking:
 
     async def seed(self, connections: int, due: int = DUE) -> None:
         """One due row a connection: `due` of them now, the others in the hours to come."""
-        later = [NOW + timedelta(hours=1 + number % HOURS_AHEAD) for number in range(connections - due)]
-        for moment in sorted(set(later)):
-            entities = [due_entity(moment) for _ in range(later.count(moment))]
+        hours = min(max(connections // A_TRANSACTION, 1), HOURS_AHEAD)
+        for hour in range(hours):
+            moment = NOW + timedelta(hours=1 + hour)
+            entities = [due_entity(moment) for _ in range(hour, connections - due, hours)]
             await bulk.create(self._storage, self._name, entities)
         await self.seed_due(due)
 
