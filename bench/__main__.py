@@ -76,6 +76,9 @@ def main() -> int:
     except (Refused, StackError) as refusal:
         print(refusal, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Stopped before its end.", file=sys.stderr)
+        return 1
     except Exception:  # told here, so that the end is `_leave`'s
         traceback.print_exc()
         return 1

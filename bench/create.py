@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from azure.data.tables.aio import TableServiceClient
@@ -18,11 +18,21 @@ from bench.world import World, wish
 from local.client import KEY_VAULT, Client
 from shared.adapters.tables import keys
 
-CALLERS = (1, 16)
+Series = tuple[list[float], list[float]]
+"""Milliseconds of the product's calls and of the floor's."""
+
+
+class Block(Protocol):
+    """Some calls of the product, then as many of the floor."""
+
+    async def __call__(self, callers: int, *, http: bool) -> Series:
+        """By so many callers at once; over HTTP or in this process."""
+
+
+BLOCKS = {1: 32, 16: 128}
+"""By the number of callers: calls of one kind before it is the other's turn."""
 REPEATS = 5
-BLOCK = 32
-"""Calls of one kind before it is the other's turn."""
-QUIET_SECONDS = 0.4
+QUIET_SECONDS = 1.0
 """What follows an answer of the product, delivering records, is over by then; the floor does not pay for it."""
 
 
@@ -32,46 +42,53 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
     row = await example_row(world, client, hosts)
     names = (f"bench-{number}" for number in itertools.count())
 
-    async def block(callers: int, *, http: bool) -> tuple[list[float], list[float]]:
-        codes = iter(await world.codes(client, 2 * BLOCK))
+    async def block(callers: int, *, http: bool) -> Series:
+        size = BLOCKS[callers]
+        codes = iter(await world.codes(client, 2 * size))
+
+        async def ours(body: dict[str, Any]) -> None:
+            if http:
+                await hosts.product(client, "POST", KEY_VAULT, body)
+            else:
+                await world.call("connections_create", client, body=body)
+
+        async def bare(code: str) -> None:
+            if http:
+                await hosts.floor("POST", "create", {"code": code, "row": row})
+            else:
+                await floor.create(code, row)
 
         def products() -> Iterator[Call]:
-            for code in itertools.islice(codes, BLOCK):
+            for code in itertools.islice(codes, size):
                 body = wish(f"{next(names)}-{uuid4().hex[:6]}", code)
-                if http:
-                    yield lambda body=body: hosts.product(client, "POST", KEY_VAULT, body)  # type: ignore[misc]
-                else:
-                    yield lambda body=body: world.call("connections_create", client, body=body)  # type: ignore[misc]
+                yield partial(ours, body)
 
         def floors() -> Iterator[Call]:
             for code in codes:
-                if http:
-                    yield lambda code=code: hosts.floor("POST", "create", {"code": code, "row": row})  # type: ignore[misc]
-                else:
-                    yield lambda code=code: floor.create(code, row)  # type: ignore[misc]
+                yield partial(bare, code)
 
         product = await timed(products(), callers=callers)
         await (asyncio.sleep(QUIET_SECONDS) if http else world.app.background.idle())
         return product, await timed(floors(), callers=callers)
 
-    for callers in CALLERS:
+    for callers in BLOCKS:
         await block(callers, http=True)  # every connection is open, every cache warm
     await block(1, http=False)
     for _ in range(world.few(REPEATS, 2)):
         figures: dict[str, float] = {}
-        for callers in CALLERS:
-            product, bare = await _blocks(block, callers, http=True, count=world.few(4, 1))
+        for callers in BLOCKS:
+            product, bare = await _blocks(block, callers, http=True, count=world.few(3, 1))
             figures |= compared(product, bare, f"{callers} caller{'s' if callers > 1 else ''}")
         product, bare = await _blocks(block, 1, http=False, count=world.few(2, 1))
         figures |= compared(product, bare, "in process")
-        codes = await world.codes(client, BLOCK)
+        codes = await world.codes(client, BLOCKS[1])
         leanest = await timed(partial(floor.create_leanest, code, row) for code in codes)
         figures["leanest floor p50 ms, in process"] = p50(leanest)
         figures["p50 ÷ leanest floor, in process"] = p50(product) / p50(leanest)
         yield Repeat(max(figures["p50 ÷ floor, 1 caller"], figures["p50 ÷ floor, 16 callers"]), figures)
 
 
-async def _blocks(block: Any, callers: int, *, http: bool, count: int) -> tuple[list[float], list[float]]:
+async def _blocks(block: Block, callers: int, *, http: bool, count: int) -> Series:
     products: list[float] = []
     floors: list[float] = []
     for _ in range(count):
