@@ -128,7 +128,8 @@ class Floor:
         entities = [
             {"PartitionKey": _partition(key), "RowKey": f"{key}{suffix}", "row": row} for suffix in ("", "n", "p")
         ]
-        await self._table.submit_transaction([("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities])
+        operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities]
+        await self._table.submit_transaction(operations, **client.RESENT)
 
     async def read(self, key: str) -> None:
         """One point read."""

@@ -1,6 +1,7 @@
 """The floor over HTTP: each route makes the bare calls of one of the product's, behind the same functions host."""
 
 import json
+import logging
 import os
 from contextlib import AsyncExitStack
 from functools import lru_cache
@@ -10,6 +11,7 @@ import azure.functions as func
 from bench.floor import Floor
 from shared.adapters.tables import keys
 
+logging.getLogger("azure").setLevel(logging.WARNING)  # as the product: else each request is told of
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 

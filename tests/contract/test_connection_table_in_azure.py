@@ -44,6 +44,14 @@ async def test_our_own_writes_are_recognised_when_their_answers_are_lost(
     assert relay.mishaps == []
 
 
+async def test_a_transaction_is_sent_again_when_its_connection_was_cut(relayed: Tables, relay: Relay) -> None:
+    happens(relay, Mishap(WRITE))
+    inserted = await relayed.connections.insert(row())
+    happens(relay, Mishap(WRITE))
+    await relayed.connections.remove(inserted)
+    assert sum(line.startswith("POST") for line in relay.requests) == 4, "each once, and once more"
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_a_refusal_stays_one_when_its_answer_is_lost(relayed: Tables, relay: Relay, loss: Mishap) -> None:
     stored = await relayed.connections.insert(row())

@@ -24,6 +24,12 @@ OPTIONS: dict[str, Any] = {
     **transport.OPTIONS,
 }
 
+RESENT: dict[str, Any] = {"retry_on_methods": frozenset({"POST"})}
+"""For a transaction of which we can tell whether it was ours that won: it is sent again when its connection was cut.
+
+azure-core sends no POST again by itself, and a kept connection that the service closed just then would be an error.
+"""
+
 
 def from_connection_string(connection_string: str, telemetry: Telemetry | None = None) -> TableServiceClient:
     """For the storage emulator."""

@@ -14,7 +14,7 @@ from azure.data.tables.aio import TableClient
 from pydantic import ValidationError
 
 from shared.adapters.azure_errors import translate, translated
-from shared.adapters.tables import keys
+from shared.adapters.tables import client, keys
 from shared.adapters.tables.client import SERVICE
 from shared.adapters.tables.connection_entities import Operation, changes, index, row_entity, row_key, transaction
 from shared.domain.connection import Connection, Row
@@ -33,8 +33,8 @@ Reason = Callable[[Operation, Stored | None], Awaitable[ProductError]]
 class AzureConnectionTable:
     """`ConnectionTable` on Azure Table Storage."""
 
-    def __init__(self, client: TableClient) -> None:
-        self._client = client
+    def __init__(self, table: TableClient) -> None:
+        self._client = table
 
     async def get(self, org_id: str, connection_id: str) -> Stored | None:
         """See `ConnectionTable`."""
@@ -119,7 +119,7 @@ class AzureConnectionTable:
         key = {"PartitionKey": before.row.org_id, "RowKey": keys.connection(before.row.id)}
         operations: list[Operation] = [("delete", key, _unchanged(before)), *changes(index(before.row), {})]
         try:
-            await self._client.submit_transaction(transaction(operations))
+            await self._client.submit_transaction(transaction(operations), **client.RESENT)
         except AzureError as error:
             if await self.get(before.row.org_id, before.row.id) is None:
                 return
@@ -197,7 +197,7 @@ class AzureConnectionTable:
             case [("update", entity, options)]:
                 return str((await self._client.update_entity(entity, **options))["etag"])
             case _:
-                return str((await self._client.submit_transaction(transaction(operations)))[0]["etag"])
+                return str((await self._client.submit_transaction(transaction(operations), **client.RESENT))[0]["etag"])
 
     async def _is_key_taken(self, row: Row) -> bool:
         return row.idempotency is not None and await self.find_by_key(row.org_id, row.idempotency.key) is not None
