@@ -32,7 +32,7 @@ class Block(Protocol):
 BLOCKS = {1: 32, 16: 128}
 """By the number of callers: calls of one kind before it is the other's turn."""
 REPEATS = 5
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 3.0
 """What follows an answer of the product, delivering records, is over by then; the floor does not pay for it."""
 
 
