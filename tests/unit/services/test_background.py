@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -21,11 +20,11 @@ class Looked:
     """Stands where `Advance` does; when each connection was looked at."""
 
     def __init__(self) -> None:
-        self.at: list[float] = []
+        self.at: asyncio.Queue[float] = asyncio.Queue()
 
     async def __call__(self, *_: Any, **__: Any) -> None:
         """See `Advance`."""
-        self.at.append(time.monotonic())
+        self.at.put_nowait(time.monotonic())
 
 
 @pytest.fixture(autouse=True)
@@ -34,32 +33,26 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "LONGEST_WAIT_SECONDS", LONGEST)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 async def test_it_waits_until_nothing_was_asked_for_a_moment() -> None:
     looked = Looked()
     following = Background(cast("Advance", looked))
     asked = time.monotonic()
     following.look_at(row())
     following.look_at(row("another"))
-    assert looked.at == []
-    await until(lambda: len(looked.at) == 2)
-    assert min(looked.at) - asked >= REST
+    async with asyncio.timeout(10):
+        assert await looked.at.get() - asked >= REST
+        await looked.at.get()
 
 
 async def test_it_does_not_wait_for_ever_while_requests_keep_coming() -> None:
     looked = Looked()
     following = Background(cast("Advance", looked))
     asked = time.monotonic()
-    while not looked.at:
+    while looked.at.empty():
         following.look_at(row())
         await asyncio.sleep(REST / 10)
         assert time.monotonic() - asked < 10
-    assert looked.at[0] - asked >= REST
+    assert looked.at.get_nowait() - asked >= REST
     await following.idle()
 
 
@@ -72,4 +65,4 @@ async def test_whoever_waits_for_it_has_it_done_at_once(monkeypatch: pytest.Monk
         following.look_at(row(f"n-{number}"))
     async with asyncio.timeout(10):
         await following.idle()
-    assert len(looked.at) == 5
+    assert looked.at.qsize() == 5
