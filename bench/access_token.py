@@ -23,8 +23,7 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
     made = await hosts.product(client, "POST", KEY_VAULT, wish("token", code))
     path = {"connectionId": made["appConnection"]["id"]}
 
-    async def token() -> None:
-        await world.call("connections_access_token", client, path=path)
+    token = world.prepared("connections_access_token", client, path=path)
 
     async def token_over_http() -> None:
         await hosts.product(client, "POST", f"{KEY_VAULT}/{path['connectionId']}/access-token")

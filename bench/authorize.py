@@ -30,7 +30,7 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
     async def inside(calls: int) -> tuple[list[float], list[float]]:
         product, bare = list[float](), list[float]()
         for _ in range(calls):
-            product += await timed([lambda: world.call("oauth_authorize", client, body=wish())])
+            product += await timed([world.prepared("oauth_authorize", client, body=wish())])
             bare += await timed([lambda: floor.write(str(uuid4()), ROW)])
         return product, bare
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 from azure.data.tables.aio import TableServiceClient
@@ -46,26 +46,20 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
         size = BLOCKS[callers]
         codes = iter(await world.codes(client, 2 * size))
 
-        async def ours(body: dict[str, Any]) -> None:
-            if http:
-                await hosts.product(client, "POST", KEY_VAULT, body)
-            else:
-                await world.call("connections_create", client, body=body)
-
-        async def bare(code: str) -> None:
-            if http:
-                await hosts.floor("POST", "create", {"code": code, "row": row})
-            else:
-                await floor.create(code, row)
-
         def products() -> Iterator[Call]:
             for code in itertools.islice(codes, size):
                 body = wish(f"{next(names)}-{uuid4().hex[:6]}", code)
-                yield partial(ours, body)
+                if http:
+                    yield partial(hosts.product, client, "POST", KEY_VAULT, body)
+                else:
+                    yield world.prepared("connections_create", client, body=body)
 
         def floors() -> Iterator[Call]:
             for code in codes:
-                yield partial(bare, code)
+                if http:
+                    yield partial(hosts.floor, "POST", "create", {"code": code, "row": row})
+                else:
+                    yield partial(floor.create, code, row)
 
         product = await timed(products(), callers=callers)
         await (asyncio.sleep(QUIET_SECONDS) if http else world.app.background.idle())

@@ -12,7 +12,7 @@ from bench.measure import Measure, Repeat, compared
 from bench.timing import timed
 from bench.world import BenchError, World, org_of
 from local import bulk
-from local.client import KEY_VAULT, Client
+from local.client import KEY_VAULT
 from shared.adapters.tables import connection_entities, keys
 from shared.domain import creation
 from shared.domain.connection import Lifecycle
@@ -37,10 +37,9 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
         for size, client in clients.items():
             table, org = floor.table(keys.CONNECTIONS), org_of(client)
 
-            async def ours(client: Client = client) -> None:
-                answer = await world.call("connections_list", client, params={"limit": str(LIMIT)})
-                if answer.body.count(b'"credentialsHash"') != LIMIT:
-                    raise BenchError("the list is not of 100")
+            ours = world.prepared("connections_list", client, params={"limit": str(LIMIT)})
+            if (await ours()).count(b'"credentialsHash"') != LIMIT:
+                raise BenchError(f"the list is not of {LIMIT}")
 
             inner, outer = (list[float](), list[float]()), (list[float](), list[float]())
             for _ in range(world.few(CALLS, 10)):

@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -42,14 +42,6 @@ SCRATCH_OFFSETS = (9, 10, 11)
 
 class BenchError(Exception):
     """What is measured did not do what it should."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a function answered."""
-
-    status: int
-    body: Any
 
 
 def settings(organisations: list[str]) -> dict[str, str]:
@@ -131,7 +123,7 @@ class World:
 
         return bootstrap.application()
 
-    async def call(
+    def prepared(
         self,
         function: str,
         client: Client,
@@ -139,8 +131,11 @@ class World:
         body: Any = None,
         path: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
-    ) -> Answer:
-        """Call a function of the product in this process, as the worker does: no host and no HTTP. It must succeed."""
+    ) -> Callable[[], Awaitable[bytes]]:
+        """A call of a function of the product in this process, as the worker makes it: no host and no HTTP.
+
+        What the worker does before is done here. The call must succeed; it answers the body.
+        """
         headers = {"authorization": f"Bearer {client.token}", "content-type": "application/json"}
         raw = b"" if body is None else json.dumps(body).encode()
         url = f"{self.stack.api}{KEY_VAULT}?{urlencode(params or {})}"
@@ -148,10 +143,15 @@ class World:
         context = Context(
             function_name=function, function_directory="", invocation_id=str(uuid4()), trace_parent=trace_parent(None)
         )
-        response: func.HttpResponse = await self.functions[function](request, context)
-        if response.status_code != 200:
-            raise BenchError(f"{function} answered {response.status_code}: {response.get_body().decode()[:300]}")
-        return Answer(response.status_code, response.get_body())
+        act = self.functions[function]
+
+        async def call() -> bytes:
+            response: func.HttpResponse = await act(request, context)
+            if response.status_code != 200:
+                raise BenchError(f"{function} answered {response.status_code}: {response.get_body().decode()[:300]}")
+            return response.get_body()
+
+        return call
 
     async def codes(self, client: Client, count: int) -> list[str]:
         """Authorization codes, ready to be redeemed."""

@@ -23,7 +23,7 @@ AT_ONCE = 2
 """How many connections are looked after at a time."""
 REST_SECONDS = 0.2
 """Without another request that needs something to follow; then it is time for what follows."""
-LONGEST_WAIT_SECONDS = 2.0
+LONGEST_WAIT_SECONDS = 30.0
 """By then it follows all the same, however many requests come."""
 
 
