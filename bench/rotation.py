@@ -31,6 +31,8 @@ CONNECTIONS = 1_000
 WORKERS = 16
 """As many messages as the host takes at a time (`batchSize` in host.json)."""
 REPEATS = 5
+PART = 4
+"""Of how many connections one tells of the leanest floor, which is no limit's."""
 RECORD = 400
 """Characters of a line in the history or the audit log."""
 
@@ -119,8 +121,10 @@ class Bare:
         await timed((partial(one, code) for code in codes), callers=WORKERS)
 
     async def leanest(self) -> float:
-        """Seconds for one exchange, one new version and two table writes each."""
-        return await makespan((partial(self._leanest, name) for name in self._names), callers=WORKERS)
+        """Seconds for one exchange, one new version and two table writes each; taken of a part and multiplied."""
+        some = self._names[::PART]
+        seconds = await makespan((partial(self._leanest, name) for name in some), callers=WORKERS)
+        return seconds * len(self._names) / len(some)
 
     async def necessary(self) -> float:
         """Seconds for what the product's promises need at the least, each."""

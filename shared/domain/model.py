@@ -11,13 +11,17 @@ from pydantic.alias_generators import to_camel
 
 def to_utc_millis(moment: datetime) -> datetime:
     """`moment` in UTC, cut to milliseconds: the precision that callers see, so that nothing drifts on a round trip."""
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    beyond = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - beyond) if beyond else moment  # seldom: lists have hundreds
 
 
 def format_instant(moment: datetime) -> str:
     """ISO 8601, UTC, milliseconds and `Z`: the wire's one format."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Instant = Annotated[
