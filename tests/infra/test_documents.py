@@ -28,7 +28,11 @@ def broken_links(name: str, text: str) -> list[str]:
             continue
         path, _, anchor = link.partition("#")
         target = (DOCS / path).resolve() if path else DOCS / name
-        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if target.is_file() else []
+        headings = (
+            re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            if target.suffix == ".md" and target.is_file()
+            else []
+        )
         if not target.exists() or (anchor and anchor not in map(slug, headings)):
             broken.append(link)
     return broken
