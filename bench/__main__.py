@@ -22,7 +22,7 @@ from bench.measure import Measure, Result
 from bench.world import World
 from local.claim import claimed
 from local.environment import STATE
-from local.ports import Ports, Refused, base_port
+from local.ports import PORTS_PER_STACK, Refused, base_port
 from local.processes import StackError
 
 MEASURES: tuple[Measure, ...] = (
@@ -38,6 +38,8 @@ MEASURES: tuple[Measure, ...] = (
 """In the order of the table. Another measure is another module, and a line here."""
 
 PORT = 7671
+PORTS = PORTS_PER_STACK + 4
+"""The stack's, then the floor's host and the scratch storage."""
 PARTIAL = STATE / "bench" / "results"
 
 
@@ -71,7 +73,7 @@ def main() -> int:
         return 2
     try:
         base = base_port(options.port)
-        with claimed(base, Ports.from_base(base).all()):
+        with claimed(base, range(base, base + PORTS)):
             results = asyncio.run(run(base, measures, quick=options.quick))
     except (Refused, StackError) as refusal:
         print(refusal, file=sys.stderr)
