@@ -156,7 +156,7 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
     hosts, client, floor = await Hosts.started(world), await world.client(), await world.floor()
     count, clock, settings = world.few(CONNECTIONS, 64), Ahead(), Settings.from_environment()
     app = bootstrap.build(settings, **azure_adapters(settings, clock))
-    row = await example_row(world, client, hosts)
+    row = await example_row(world, await world.client(), hosts)  # the list of this client is the fleet, and full
     fleet = Fleet(app, clock, Caller(org_id=org_of(client), object_id="bench"))
     world.say(f"creating {count} connections")
     await fleet.create(await world.codes(client, count))
