@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain import editing
+from shared.domain import editing, standing
 from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
 from shared.domain.connection import LONGEST_RUN, Lifecycle, Row, credentials_hash
@@ -152,8 +152,11 @@ class Updating:
         return _Replacement(proof, version, announced.sweep_at, owed)
 
     def _is_known(self, seen: Row, submitted: SubmittedCode | AppCredential) -> bool:
-        """Whether the connection was last given just this, so that a secret rotated away is not put back."""
-        if isinstance(submitted, SubmittedCode):
+        """Whether the connection was last given just this, so that a secret rotated away is not put back.
+
+        One that only a person can mend is mended by submitting the same again: whether it serves is shown at Entra.
+        """
+        if isinstance(submitted, SubmittedCode) or standing.is_dead(seen):
             return False
         return credentials_hash(submitted_parts(submitted), seen.hash_salt) == seen.connection.credentials_hash
 
