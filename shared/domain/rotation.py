@@ -158,7 +158,7 @@ def _sweeps(row: Row, now: datetime, *, wanted: bool) -> dict[str, datetime | No
     if not wanted:
         return {"sweep_at": row.sweep_at, "sweep_passwords_at": row.sweep_passwords_at}
     passwords = now + LONGEST_RUN if row.connection.method is Method.CLIENT_SECRET else None
-    return {"sweep_at": now + LONGEST_RUN, "sweep_passwords_at": passwords}
+    return {"sweep_at": row.swept_after(now + LONGEST_RUN).sweep_at, "sweep_passwords_at": passwords}
 
 
 def _under_way(row: Row) -> tuple[Run, Rotation]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from shared.domain import editing, standing
 from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
-from shared.domain.connection import LONGEST_RUN, Lifecycle, Row, credentials_hash
+from shared.domain.connection import Lifecycle, Row, credentials_hash
 from shared.domain.creation import Enrolled, Proof
 from shared.domain.credential import AppCredential
 from shared.domain.editing import Edit
@@ -143,7 +143,7 @@ class Updating:
             nonlocal owed
             _check_unchanged(row, seen)
             owed = row.sweep_at
-            return row.expecting_version(self._clock() + LONGEST_RUN)
+            return row.expecting_version(self._clock())
 
         announced = await self._rows.change(seen.org_id, seen.id, announce)
         if announced is None:
@@ -165,6 +165,8 @@ class Updating:
     ) -> Row:
         _check_unchanged(row, seen)
         now = self._clock()
+        if replacement is not None and row.may_have_swept(replacement.announced):
+            raise ConcurrentChange
         if replacement is not None and replacement.is_whole and row.sweep_at == replacement.announced:
             row = row.having(sweep_at=replacement.sweep_at)  # nothing went astray: what was announced is over
         after = editing.edited(row, update.edit, now, self._unit)

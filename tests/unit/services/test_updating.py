@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import LONGEST_RUN, Health
+from shared.domain.connection import LONGEST_RUN, LONGEST_SKEW, Health
 from shared.domain.credential import Federated
 from shared.domain.editing import RotationEdit
 from shared.domain.errors import (
@@ -27,7 +27,20 @@ from shared.domain.schedule import RotateAt
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.unit.services.apps import CLIENT_ID, app_connection, register, rotating, secret, update, values
-from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, delete, due_soon, rotate, row_of, wish
+from tests.unit.services.world import (
+    CALLER,
+    DAY,
+    MINUTE,
+    MONTHLY,
+    ORG,
+    created,
+    delete,
+    due_soon,
+    rotate,
+    row_of,
+    wish,
+    working_with_clock_ahead,
+)
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 
@@ -301,6 +314,26 @@ async def test_of_two_secrets_on_their_way_the_one_that_lost_is_swept(world: Fak
     await world.run(LONGEST_RUN + 10 * MINUTE)
     (value,) = await readable(world, made.id)
     assert "second" in value
+
+
+async def test_an_instance_whose_clock_is_ahead_does_not_sweep_the_secret_on_its_way(world: FakeApplication) -> None:
+    register(world, "first", "second")
+    made = await app_connection(world)
+    world.faults.after("vault.put", working_with_clock_ahead(world, made.id, LONGEST_SKEW))
+    await update(world, made.id, secret("second"))
+    (value,) = await readable(world, made.id)
+    assert "second" in value
+
+
+async def test_a_secret_that_may_have_been_swept_is_not_promoted(world: FakeApplication) -> None:
+    register(world, "first", "second")
+    made = await app_connection(world)
+    world.faults.after("vault.put", working_with_clock_ahead(world, made.id, 3 * LONGEST_SKEW))
+    with pytest.raises(ConcurrentChange):
+        await update(world, made.id, secret("second"))
+    assert row_of(world, made.id).connection == made
+    (value,) = await readable(world, made.id)
+    assert "first" in value
 
 
 async def test_a_deletion_during_an_update_wins(world: FakeApplication) -> None:
