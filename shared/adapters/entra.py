@@ -12,14 +12,14 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 import msal
 
 from shared.adapters.app_credential import OwnCredential
-from shared.adapters.entra_answers import SERVICE, refused
+from shared.adapters.entra_answers import SERVICE, nonsense, refused
 from shared.adapters.http_session import EntraSession
 from shared.domain.errors import BadRequest, UpstreamError, UpstreamUnavailable
 from shared.services.ports import Authorization, Clock, Grant
@@ -172,6 +172,8 @@ class MsalEntra:
             raise BadRequest(
                 "Failed to get access token: Entra granted no refresh token. Ask for the scope offline_access."
             )
+        if not isinstance(result["refresh_token"], str):
+            raise nonsense()
         claims = self._verified_claims(str(result.get("id_token", "")))
         return Grant(
             tenant_id=str(claims["tid"]).lower(),
@@ -179,8 +181,14 @@ class MsalEntra:
             account_name=claims.get("preferred_username"),
             refresh_token=result["refresh_token"],
             access_token=result["access_token"],
-            expires_at=self._clock() + timedelta(seconds=int(result.get("expires_in", 0))),
+            expires_at=self._end(result),
         )
+
+    def _end(self, result: Mapping[str, Any]) -> datetime:
+        try:
+            return self._clock() + timedelta(seconds=int(result.get("expires_in", 0)))
+        except (TypeError, ValueError, OverflowError):  # its text may repeat the answer, so it goes no further
+            raise nonsense() from None
 
     def _verified_claims(self, id_token: str) -> dict[str, Any]:
         try:

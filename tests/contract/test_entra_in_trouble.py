@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from yarl import URL
 
+from local.entra import seed
 from shared.domain.errors import BadRequest, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.contract.authorities import MSAL_WARNINGS, REDIRECT_URI, RealEntra, refusal_of
 from tests.fakes.entra import ADA
@@ -98,6 +101,47 @@ async def test_an_answer_that_makes_no_sense_is_the_authoritys_fault(real_author
     with pytest.raises(UpstreamError):
         await real_authority.entra.refresh(ADA.tenant_id, token)
     await real_authority.entra.refresh(ADA.tenant_id, token)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"expires_in": "soon"},
+        {"expires_in": None},
+        {"expires_in": 1e12},
+        {"expires_in": 1e300},
+        {"expires_in": []},
+        {"refresh_token": 5},
+        {"refresh_token": ["a-token"]},
+        {"refresh_token": {"a": "token"}},
+    ],
+    ids=str,
+)
+async def test_a_member_of_another_type_is_the_authoritys_fault(
+    real_authority: RealEntra, nonsense: dict[str, object]
+) -> None:
+    token = await refreshing(real_authority)
+    answer = {"access_token": "a", "refresh_token": "r", "expires_in": "60", "id_token": await id_token(real_authority)}
+    await real_authority.control.fault(TOKEN, status=200, body=answer)
+    assert (await real_authority.entra.refresh(ADA.tenant_id, token)).refresh_token == "r"
+    await real_authority.control.fault(TOKEN, status=200, body=answer | nonsense)
+    with pytest.raises(UpstreamUnavailable, match="makes no sense"):
+        await real_authority.entra.refresh(ADA.tenant_id, token)
+
+
+async def id_token(real_authority: RealEntra) -> str:
+    """An ID token that is meant for the service."""
+    begun = await real_authority.entra.begin(ADA.tenant_id, redirect_uri=REDIRECT_URI, state="s", form_post=True)
+    claims = {
+        "iss": f"{URL(begun.url).origin()}/{ADA.tenant_id}/v2.0",
+        "aud": seed.OAUTH_CLIENT_ID,
+        "tid": ADA.tenant_id,
+        "oid": ADA.object_id,
+        "sub": ADA.object_id,
+        "iat": time.time(),
+        "exp": time.time() + 600,
+    }
+    return jwt.encode(claims, "k" * 32)
 
 
 async def test_a_sign_in_without_a_refresh_token_says_what_is_missing(real_authority: RealEntra) -> None:
