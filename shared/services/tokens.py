@@ -124,10 +124,11 @@ class Tokens:
         if not entry.serves(self._clock()):
             source = "entra"
             entry = await self._together("sign-in", key, self._signed_in)
-        if entry.token is None:
+        token = entry.token
+        if token is None:
             raise entry.refusal()
         await self._tell(entry, caller)
-        return source, entry.token
+        return source, token
 
     async def _together(self, what: str, key: Key, act: Callable[[Key], Coroutine[Any, Any, _Entry]]) -> _Entry:
         """One at a time for each connection; who comes meanwhile waits along. A caller who leaves ends nothing."""
@@ -164,8 +165,8 @@ class Tokens:
                 raise standing.broken(entry.row)
             row, token = await self._use(entry.row)
         except ConnectionBroken as broken:
-            entry.token, entry.broken, entry.broken_at = None, broken, now
-            return entry
+            refused = _Entry(entry.row, entry.project, entry.read_at, broken=broken, broken_at=now)
+            return self._remember(key, refused) if self._entries.get(key) is entry else refused
         except NotFound:
             self._entries.pop(key, None)
             raise
@@ -181,7 +182,7 @@ class Tokens:
     async def _tell(self, entry: _Entry, caller: Caller) -> None:
         """Audit the caller's first use of this token. Unwritten, the next request tries again."""
         told = entry.told.get(caller.object_id)
-        if told is None:
+        if told is None or _has_failed(told):
             told = entry.told[caller.object_id] = _task(self._auditing.record(caller.org_id, self._line(entry, caller)))
         try:
             await asyncio.shield(told)
@@ -197,6 +198,10 @@ class Tokens:
                 Action.USE, Origin.of(caller), self._clock(), connection_id=entry.row.id, connection_name=name
             )
         return entry.lines[caller.object_id]
+
+
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _task(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:

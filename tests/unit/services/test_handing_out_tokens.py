@@ -122,6 +122,49 @@ async def test_each_caller_is_audited_once_for_a_token_before_getting_it(world: 
     assert uses(world) == 2
 
 
+async def test_a_failure_to_audit_whose_caller_had_left_is_told_to_nobody_else(world: FakeApplication) -> None:
+    connection = await created(world)
+    begun, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def failing() -> None:
+        begun.set()
+        await may_fail.wait()
+        raise UpstreamUnavailable("Table Storage")
+
+    world.faults.before("audit.add", failing)
+    leaving = asyncio.create_task(token(world, connection.id))
+    await begun.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    may_fail.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (await token(world, connection.id)).access_token
+    assert uses(world) == 1
+
+
+async def test_a_token_that_is_being_audited_is_given_out_whatever_becomes_of_the_next(world: FakeApplication) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.clock.advance(first.expires_at - world.clock() - timedelta(minutes=5))
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await may_end.wait()
+
+    world.faults.before("audit.add", slow)
+    other = asyncio.create_task(world.app.tokens.token(OTHER_CALLER, connection.id))
+    await begun.wait()
+    world.clock.advance(SECOND)
+    world.entra.revoke(ADA)
+    with pytest.raises(ConnectionBroken):
+        await token(world, connection.id)
+    may_end.set()
+    assert await other == first
+
+
 async def test_an_audit_line_whose_answer_was_lost_is_not_doubled(world: FakeApplication) -> None:
     connection = await created(world)
     world.faults.after("audit.add", UpstreamTimeout("Table Storage"))
