@@ -12,9 +12,11 @@ from shared.domain.connection import Health
 from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamTimeout, UpstreamUnavailable
 from shared.services.ports import AppToken
 from shared.services.tokens import FRESH, REFUSAL_KEPT
+from shared.services.using import MAX_CREDENTIALS
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
-from tests.unit.services.apps import app_connection, register, rotating
+from tests.unit.services.apps import app_connection, register, rotating, secret, update
+from tests.unit.services.links import again, signed_in
 from tests.unit.services.world import (
     CALLER,
     MINUTE,
@@ -261,6 +263,80 @@ async def test_a_refusal_of_a_credential_that_was_replaced_meanwhile_judges_noth
     assert (await token(world, connection.id)).access_token
     assert calls(world, "entra.refresh") == 3, "the old one, the rotation, the new one"
     assert row_of(world, connection.id).connection.status == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("nth", [2, 3])
+async def test_a_connection_that_is_mended_before_the_judgement_is_written_is_used(
+    world: FakeApplication, nth: int, when: str
+) -> None:
+    """It was read for the request, then again before the judgement, then once more to write it."""
+    connection = await created(world)
+    world.entra.forget(active_credential(world, connection.id).refresh_token)
+
+    async def mended() -> None:
+        world.faults.clear()
+        await signed_in(world, await again(world, connection.id))
+
+    getattr(world.faults, when)("connections.get", mended, nth=nth)
+    assert (await token(world, connection.id)).access_token
+    assert world.faults.fired == 1
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("nth", [2, 3])
+async def test_a_connection_that_is_deleted_before_the_judgement_is_written_does_not_exist(
+    world: FakeApplication, nth: int, when: str
+) -> None:
+    connection = await created(world)
+    world.entra.revoke(ADA)
+
+    async def deleted() -> None:
+        world.faults.clear()
+        await delete(world, connection.id)
+
+    getattr(world.faults, when)("connections.get", deleted, nth=nth)
+    with pytest.raises(NotFound):
+        await token(world, connection.id)
+    assert world.faults.fired == 1
+
+
+async def test_a_credential_that_is_replaced_each_time_it_is_tried_judges_nothing(world: FakeApplication) -> None:
+    connection = await created(world)
+
+    async def replaced() -> None:
+        old = active_credential(world, connection.id)
+        await signed_in(world, await again(world, connection.id))
+        world.entra.forget(old.refresh_token)
+
+    world.faults.before("entra.refresh", replaced, times=MAX_CREDENTIALS)
+    with pytest.raises(UpstreamUnavailable, match="being replaced"):
+        await token(world, connection.id)
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert (await token(world, connection.id)).access_token
+
+
+async def test_a_token_of_a_credential_that_was_replaced_meanwhile_does_not_outlive_its_minute(
+    world: FakeApplication,
+) -> None:
+    """The token came of a credential that was thought dead; before that was written, another one came into use."""
+    app = register(world, "first", "second")
+    connection = await app_connection(world)
+    app.refused_with = Refusal("unauthorized_client", 7000112)
+    with pytest.raises(ConnectionBroken):
+        await token(world, connection.id)
+    app.refused_with = None
+    world.clock.advance(REFUSAL_KEPT)
+
+    async def replaced() -> None:
+        world.faults.clear()
+        await update(world, connection.id, secret("second"))
+
+    world.faults.after("apps.app_token", replaced)
+    first = await token(world, connection.id)
+    world.clock.advance(FRESH + SECOND)
+    assert await token(world, connection.id) != first
 
 
 @pytest.mark.parametrize("late", ["vault.get", "apps.app_token"])
