@@ -21,7 +21,8 @@ import msal
 from shared.adapters.app_credential import OwnCredential
 from shared.adapters.entra_answers import SERVICE, nonsense, refused
 from shared.adapters.http_session import EntraSession
-from shared.domain.errors import BadRequest, UpstreamError, UpstreamUnavailable
+from shared.domain.entra_errors import RESOURCE_REFUSED
+from shared.domain.errors import BadRequest, GrantRefused, UpstreamError, UpstreamUnavailable
 from shared.services.ports import Authorization, Clock, Grant
 
 log = logging.getLogger(__name__)
@@ -128,10 +129,9 @@ class MsalEntra:
         except (ValueError, RuntimeError, LookupError) as error:
             # MSAL's words for an unknown tenant, a state or nonce that does not match, an answer with members missing.
             raise _unusable(tenant, error) from error
-        if result.get("error") == "invalid_client":
-            raise self._own_refusal(refused(result))
         if result.get("error"):
-            raise refused(result)
+            fault = refused(result)
+            raise self._own_refusal(fault) if _is_of_our_app(fault) else fault
         return dict(result)
 
     async def _in_thread(self, act: Callable[[], Any]) -> Any:
@@ -209,6 +209,18 @@ class MsalEntra:
         if claims["iss"] != f"{self._host}/{claims['tid']}/v2.0":
             raise UpstreamError(SERVICE, f"{SERVICE} gave an ID token of another issuer")
         return claims
+
+
+def _is_of_our_app(fault: Exception) -> bool:
+    """Whether Entra refused the service's own app, not the customer's sign-in.
+
+    With `invalid_client` it also says that Key Vault may not be asked for in that tenant. Our credential was good then,
+    and one tenant's trouble must not be told the operators as everybody's. Taken for the customer's, it can do little
+    harm: the connection is degraded, says what is missing, and is tried again at each use.
+    """
+    if not isinstance(fault, GrantRefused):
+        return False
+    return fault.refusal.error == "invalid_client" and fault.refusal.aadsts not in RESOURCE_REFUSED
 
 
 def _unusable(tenant: str, error: Exception) -> Exception:

@@ -11,6 +11,7 @@ import pytest
 from yarl import URL
 
 from local.entra import seed
+from shared.domain.entra_errors import RESOURCE_REFUSED
 from shared.domain.errors import BadRequest, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.contract.authorities import MSAL_WARNINGS, REDIRECT_URI, RealEntra, refusal_of
 from tests.fakes.entra import ADA
@@ -79,6 +80,27 @@ async def test_a_passing_refusal_is_not_one_for_good(real_authority: RealEntra) 
     )
     with pytest.raises(UpstreamUnavailable):
         await real_authority.entra.refresh(ADA.tenant_id, token)
+
+
+async def test_a_tenant_that_is_throttled_says_so_and_is_given_longer(real_authority: RealEntra) -> None:
+    token = await refreshing(real_authority)
+    body = {"error": "temporarily_unavailable", "error_codes": [90055]}
+    for headers, least in (({}, 300), ({"Retry-After": "17"}, 17)):
+        await real_authority.control.fault(TOKEN, status=429, body=body, headers=headers)
+        with pytest.raises(UpstreamUnavailable, match="throttled") as caught:
+            await real_authority.entra.refresh(ADA.tenant_id, token)
+        assert caught.value.retry_after is not None
+        assert least <= caught.value.retry_after <= least * 1.25
+
+
+@pytest.mark.parametrize("number", RESOURCE_REFUSED)
+async def test_a_key_vault_that_may_not_be_asked_for_is_not_the_services_own_trouble(
+    real_authority: RealEntra, number: int
+) -> None:
+    token = await refreshing(real_authority)
+    await real_authority.control.fault(TOKEN, status=401, body={"error": "invalid_client", "error_codes": [number]})
+    assert await refusal_of(real_authority.entra.refresh(ADA.tenant_id, token)) == ("invalid_client", number)
+    assert real_authority.own.forgotten == 0
 
 
 async def test_the_same_refusal_is_asked_for_each_time(real_authority: RealEntra) -> None:
