@@ -186,6 +186,8 @@ class Row(Record):
     deadline: Instant | None = None
     """While creating: when the creator must be dead. While deleting: when nobody can still be using the credential."""
     run: Run | None = None
+    failed_apart: bool = False
+    """Whether the newest run, if it failed, did so for a reason that a credential which works does not mend."""
     attempts: int = 0
     """Counts the tries of all runs, and never goes back: it tells which of two tries is the older."""
     superseded: tuple[str, ...] = ()

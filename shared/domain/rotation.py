@@ -129,6 +129,7 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .having(
             run=None,
+            failed_apart=state is not Health.NEEDS_RECONNECT,
             **_sweeps(row, now, wanted=run.attempt > 0),
         )
         .recording(*_entries(row, run, RotationStatus.FAILED, message, now, key_id=_given_up(row)))
