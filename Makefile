@@ -11,8 +11,8 @@ DURATION ?= 300
 SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium start emulators demo test test-browser screenshots coverage fuzz year load openapi \
-	check format lock clean
+.PHONY: help setup chromium start emulators demo test test-browser screenshots coverage fuzz year bench load \
+	openapi check format lock clean
 
 help: ## list the actions
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ fuzz: setup ## send the API many random requests (SEED=, EXAMPLES=500 per route)
 
 year: setup ## live through a year with 1,000 grants, on a clock of its own (some minutes)
 	@YEAR_CONNECTIONS=1000 $(BIN)/python -m pytest tests/unit/services/test_keeping_alive.py -k year $(ARGS)
+
+bench: setup ## measure the product against its floor, some 10 minutes (ARGS="--only create", ARGS=--quick)
+	@$(BIN)/python -m bench $(ARGS)
 
 load: PORT = 7371
 load: setup ## send traffic while upstream calls fail and the host is killed, then check everything (DURATION=300)

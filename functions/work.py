@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from functions.api import QUEUE, STORAGE, UPKEEP_QUEUE
 from shared import bootstrap
 from shared.domain.measures import Metric
+from shared.domain.model import Record
 from shared.services.invocation import invocation
 from shared.services.upkeep import Round
 from shared.web.application import Application
@@ -19,13 +20,11 @@ blueprint = func.Blueprint()
 log = logging.getLogger(__name__)
 
 
-class WorkMessage(BaseModel):
+class WorkMessage(Record):
     """Which connection to look at; what to do is in its row."""
 
-    model_config = ConfigDict(frozen=True)
-
-    org_id: str = Field(alias="orgId")
-    connection_id: str = Field(alias="connectionId")
+    org_id: str
+    connection_id: str
 
 
 @blueprint.function_name("work_tick")

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from shared.domain.credential import Method
 from shared.domain.model import to_utc_millis
@@ -60,7 +61,9 @@ from shared.services.upkeep import Upkeep
 from shared.services.using import Using
 from shared.settings import Settings
 from shared.web.application import Application, Check
-from shared.web.auth import BearerAuth
+
+if TYPE_CHECKING:
+    from shared.web.auth import BearerAuth
 
 
 def utc_now() -> datetime:
@@ -107,6 +110,8 @@ def build(  # every part by keyword, so that a test replaces what it wants
     checks: Mapping[str, Check] | None = None,
 ) -> Application:
     """The use cases over the given parts."""
+    from shared.web.auth import BearerAuth  # noqa: PLC0415 -- and with it the JWT library and cryptography
+
     unit = settings.interval_unit
     telemetry = telemetry or NoTelemetry()
     vault = observed(vault, "key-vault", telemetry)
@@ -244,10 +249,10 @@ def _steps(
     revocation: Revocation,
     publishing: Publishing,
 ) -> dict[Action, Step]:
-    rotations = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
+    rotations: dict[Method, Step] = {Method.OAUTH: grants.rotate, Method.CLIENT_SECRET: passwords.issue}
 
-    async def rotate(stored: Stored) -> None:
-        await rotations[stored.row.connection.method](stored)
+    async def rotate(stored: Stored) -> Stored | None:
+        return await rotations[stored.row.connection.method](stored)
 
     return {
         Action.CLEAN_UP_RESERVATION: housekeeping.clean_up_reservation,

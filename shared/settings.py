@@ -59,7 +59,7 @@ class SettingsError(Exception):
     """The settings are not usable. Names every setting that is wrong, and never a value."""
 
 
-_HTTP_URL = TypeAdapter(AnyHttpUrl)
+_HTTP_URL = TypeAdapter(AnyHttpUrl, config=ConfigDict(defer_build=True))
 _IN_AUDIENCE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -115,7 +115,9 @@ Urls = Annotated[tuple[Annotated[str, AfterValidator(_url)], ...], BeforeValidat
 class Settings(BaseModel):
     """Read from the process's environment, where Functions puts app settings."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, str_strip_whitespace=True, defer_build=True
+    )
 
     environment: Environment = Field(
         default=Environment.PRODUCTION, alias="ENVIRONMENT", description="`production` or `development`"

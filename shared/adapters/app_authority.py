@@ -13,13 +13,14 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.identity.aio import CertificateCredential, ClientAssertionCredential, ClientSecretCredential
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from shared.adapters import transport
 from shared.adapters.azure_errors import translate, translated
 from shared.adapters.entra_answers import SERVICE, checked, nonsense, refused
 from shared.domain.credential import AppCredential, Certificate, ClientSecret, Federated
 from shared.domain.errors import BadRequest
 from shared.services.ports import AppToken, Audience
 
-OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
+OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, **transport.OPTIONS}
 """What the transport must be made with, seconds."""
 
 _RETRIES: dict[str, Any] = {

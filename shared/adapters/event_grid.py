@@ -9,6 +9,7 @@ from typing import Any
 from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
+from shared.adapters import transport
 from shared.adapters.azure_errors import translated
 from shared.adapters.throttling import watched
 from shared.domain.errors import UpstreamError, UpstreamUnavailable
@@ -22,6 +23,7 @@ OPTIONS: dict[str, Any] = {
     "read_timeout": 5,
     "retry_total": 0,  # what was not taken stays in its row, which is the better place to wait
     "logging_enable": False,
+    **transport.OPTIONS,
 }
 
 PAUSE_SECONDS = 30.0

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from azure.core.pipeline.transport import AioHttpTransport
+
+OPTIONS: dict[str, Any] = {"use_env_settings": False}
+"""For every client. With the environment's settings aiohttp looks for a `.netrc` before each request, in a thread."""
 
 
 class CountedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type

@@ -15,6 +15,7 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import KeyVaultSecretIdentifier
 from azure.keyvault.secrets.aio import SecretClient
 
+from shared.adapters import transport
 from shared.adapters.azure_errors import translated
 from shared.adapters.throttling import TOO_MANY
 from shared.domain.errors import NotFound
@@ -31,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "retry_total": 3,
     "retry_backoff_factor": 0.2,
     "logging_enable": False,
+    **transport.OPTIONS,
 }
 
 

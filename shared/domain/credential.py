@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from shared.domain.model import Instant, Record
 
@@ -81,7 +81,7 @@ AppCredential = ClientSecret | Certificate | Federated
 
 Credential = Annotated[OAuthGrant | ClientSecret | Certificate | Federated, Field(discriminator="method")]
 
-_CREDENTIAL: TypeAdapter[OAuthGrant | AppCredential] = TypeAdapter(Credential)
+_CREDENTIAL: TypeAdapter[OAuthGrant | AppCredential] = TypeAdapter(Credential, config=ConfigDict(defer_build=True))
 
 
 def parse_credential(text: str) -> OAuthGrant | AppCredential:

@@ -11,13 +11,17 @@ from pydantic.alias_generators import to_camel
 
 def to_utc_millis(moment: datetime) -> datetime:
     """`moment` in UTC, cut to milliseconds: the precision that callers see, so that nothing drifts on a round trip."""
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    beyond = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - beyond) if beyond else moment  # seldom: lists have hundreds
 
 
 def format_instant(moment: datetime) -> str:
     """ISO 8601, UTC, milliseconds and `Z`: the wire's one format."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Instant = Annotated[
@@ -40,5 +44,6 @@ class Record(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         json_schema_serialization_defaults_required=True,  # every key is always present in an answer
+        defer_build=True,  # a cold start builds no validator that nobody has asked for yet
         hide_input_in_errors=True,  # some records hold secrets, and errors end in logs
     )

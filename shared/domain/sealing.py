@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
 
@@ -30,6 +29,8 @@ def seal(text: str, secret: str, purpose: str) -> str:
 
 def unseal(sealed: str, secret: str, purpose: str) -> str | None:
     """The sealed text, or None when the secret is another or the seal was tampered with."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- see `_cipher`
+
     try:
         raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
         return _cipher(secret, purpose).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
@@ -38,4 +39,9 @@ def unseal(sealed: str, secret: str, purpose: str) -> str | None:
 
 
 def _cipher(secret: str, purpose: str) -> AESGCM:
+    # Only a sign-in needs these, so a cold start does not wait for them.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     return AESGCM(HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode()))

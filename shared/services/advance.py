@@ -22,8 +22,11 @@ from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[Stored], Awaitable[None]]
-"""Does one owed thing and writes the row. May raise `ConcurrentChange` or `UpstreamError`."""
+Step = Callable[[Stored], Awaitable[Stored | None]]
+"""Does one owed thing and writes the row; the row as written, or None where it must be read again.
+
+May raise `ConcurrentChange` or `UpstreamError`.
+"""
 
 MAX_STEPS = 20
 """More than any row can owe in a row: a loop of steps is a defect, and the queue's poison handling is its end."""
@@ -63,14 +66,15 @@ class Advance:
             await self._all(org_id, connection_id, only)
 
     async def _all(self, org_id: str, connection_id: str, only: Collection[Action]) -> None:
+        written: Stored | None = None
         for _ in range(MAX_STEPS):
-            stored = await self._rows.read(org_id, connection_id)
+            stored, written = written or await self._rows.read(org_id, connection_id), None
             owed = first_due(stored.row, self._clock()) if stored else None
             if stored is None or owed is None or owed.action not in only:
                 return
             try:
                 with self._telemetry.span(f"work.{owed.action}", connectionId=connection_id):
-                    await self._steps[owed.action](stored)
+                    written = await self._steps[owed.action](stored)
             except ConcurrentChange:
                 continue
             except UpstreamError as fault:

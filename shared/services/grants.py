@@ -60,11 +60,12 @@ class GrantRotation:
         self._unit = unit
         self._lease = lease
 
-    async def rotate(self, stored: Stored) -> None:
+    async def rotate(self, stored: Stored) -> Stored | None:
         """One try of the run that the row owes; a scheduled run is begun here."""
         now = self._clock()
         row = rotation.requested(stored.row, str(uuid.uuid4()), Trigger.SCHEDULED, now)
-        row = (await self._rows.save(stored, rotation.attempted(row, now, self._lease))).row
+        begun = await self._rows.save(stored, rotation.attempted(row, now, self._lease))
+        row = begun.row
         try:
             tags = {"rotationId": row.run.id, "attempt": str(row.run.attempt)} if row.run else {}
             version = await self._exchange(row, tags)
@@ -73,10 +74,12 @@ class GrantRotation:
         except (NotFound, ValidationError):  # the text of the latter could quote what it could not read
             await self._fail(row, standing.unreadable_text(row), Health.NEEDS_RECONNECT)
         else:
-            await self._promote(row, version)
+            return await self._promote(begun, version)
+        return None
 
-    async def _promote(self, tried: Row, version: StoredVersion) -> None:
+    async def _promote(self, begun: Stored, version: StoredVersion) -> Stored | None:
         """Callers' edits meanwhile are no obstacle; another attempt's, or another credential, is."""
+        tried = begun.row
 
         def promoted(row: Row) -> Row:
             if row.active_version == version.id:
@@ -88,7 +91,7 @@ class GrantRotation:
             )
 
         try:
-            after = await self._rows.change(tried.org_id, tried.id, promoted)
+            after = await self._rows.change_from(begun, promoted)
         except ConcurrentChange:
             await discard(self._vault, version.id, connection_id=tried.id)
             raise
@@ -97,6 +100,7 @@ class GrantRotation:
                 "rotation.succeeded orgId=%s connectionId=%s rotationId=%s version=%s",
                 tried.org_id, tried.id, tried.run.id, version.id.rsplit("/", 1)[-1],
             )  # fmt: skip
+        return after
 
     async def _fail(self, tried: Row, reason: str, state: Health) -> None:
         def failed(row: Row) -> Row:

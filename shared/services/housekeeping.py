@@ -68,13 +68,14 @@ class Housekeeping:
         await self._rows.remove(stored)
         log.info("connection.purged orgId=%s connectionId=%s", row.org_id, row.id)
 
-    async def settle(self, stored: Stored) -> None:
+    async def settle(self, stored: Stored) -> Stored:
         """Deliver the records in the outbox and make superseded secret versions unreadable."""
         row = stored.row
         await self._deliver(row)
         for version in row.superseded:
             await self._vault.disable(version)
-        await self._rows.save(stored, row.having(outbox=tuple(waiting(row)), superseded=()).released(Action.SETTLE))
+        settled = row.having(outbox=tuple(waiting(row)), superseded=()).released(Action.SETTLE)
+        return await self._rows.save(stored, settled)
 
     async def sweep(self, stored: Stored) -> None:
         """Make every secret version unreadable that the row does not name.

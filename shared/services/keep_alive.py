@@ -42,9 +42,10 @@ class KeepAlive:
         self._clock = clock
         self._lease = lease
 
-    async def renew(self, stored: Stored) -> None:
+    async def renew(self, stored: Stored) -> Stored | None:
         """One try. It is written down first: a later one knows that this may have left a version behind."""
-        tried = (await self._rows.save(stored, self._attempted(stored.row))).row
+        begun = await self._rows.save(stored, self._attempted(stored.row))
+        tried = begun.row
         try:
             version = await self._exchange(tried, {"attempt": str(tried.exchange)})
         except GrantRefused as refused:
@@ -53,7 +54,8 @@ class KeepAlive:
         except (NotFound, ValidationError):  # the text of the latter could quote what it could not read
             await self._end(tried, lambda row: standing.unreadable(row, self._clock()))
         else:
-            await self._promote(tried, version)
+            return await self._promote(begun, version)
+        return None
 
     def _attempted(self, row: Row) -> Row:
         now, held = self._clock(), row.holds.get(Action.KEEP_ALIVE)
@@ -64,8 +66,8 @@ class KeepAlive:
             holds={**row.holds, Action.KEEP_ALIVE: hold},
         )
 
-    async def _promote(self, tried: Row, version: StoredVersion) -> None:
-        now = self._clock()
+    async def _promote(self, begun: Stored, version: StoredVersion) -> Stored | None:
+        now, tried = self._clock(), begun.row
 
         def promoted(row: Row) -> Row:
             if row.active_version == version.id:
@@ -81,11 +83,12 @@ class KeepAlive:
             return standing.worked(renewed, now)
 
         try:
-            await self._rows.change(tried.org_id, tried.id, promoted)
+            after = await self._rows.change_from(begun, promoted)
         except ConcurrentChange:
             await discard(self._vault, version.id, connection_id=tried.id)
             raise
         log.info("grant.renewed orgId=%s connectionId=%s", tried.org_id, tried.id)
+        return after
 
     async def _end(self, tried: Row, judge: Callable[[Row], Row]) -> None:
         """Entra refuses the grant: the row says so, and a connection that is dead owes no more renewals."""

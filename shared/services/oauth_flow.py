@@ -7,6 +7,7 @@ can finish nothing.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
@@ -115,13 +116,20 @@ class OAuthFlow:
         self._form_post = form_post
 
     async def authorize(self, caller: Caller, new: NewConnection, *, return_url: str | None) -> NewLink:
-        """A link for somebody with rights in the tenant to open. Checks now what can be checked now."""
+        """A link for somebody with rights in the tenant to open. Checks now what can be checked now.
+
+        It is written while the name is looked up: one that is then refused is known to nobody, and expires.
+        """
         check_rotation_supported(new.method, enabled=new.is_auto_rotation_enabled, rotation=new.rotation)
         await self._connections.project_for(caller, new.project_id)
-        if await self._connections.is_taken(caller.org_id, new.name, new.project_id):
-            raise name_taken(new.name)
         tenant = await self._proving.tenant_id(new.tenant)
-        return await self._linked(caller, new, tenant, connection_id=str(uuid.uuid4()), return_url=return_url)
+        link, is_taken = await asyncio.gather(
+            self._linked(caller, new, tenant, connection_id=str(uuid.uuid4()), return_url=return_url),
+            self._connections.is_taken(caller.org_id, new.name, new.project_id),
+        )
+        if is_taken:
+            raise name_taken(new.name)
+        return link
 
     async def _linked(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from shared.domain import certificate
 from shared.domain.connection import Row
 from shared.domain.creation import Enrolled, Proof
 from shared.domain.credential import AppCredential, Certificate, ClientSecret, Method, OAuthGrant
@@ -111,7 +111,7 @@ class Proving:
         await self._apps.app_token(credential)
         enrolled, ends_at = None, None
         if isinstance(credential, Certificate):
-            ends_at = certificate.ends_at(credential.certificate_body)
+            ends_at = _end_of(credential)
         elif isinstance(credential, ClientSecret) and row.connection.is_auto_rotation_enabled:
             enrolled = await self._enrolment.enrol(row.org_id, row.id, credential, row.secret_key_id)
         elif isinstance(credential, ClientSecret):
@@ -128,6 +128,12 @@ class Proving:
 def submitted_parts(credential: AppCredential) -> dict[str, str]:
     """What `credentialsHash` is made of: everything that the caller submitted to sign in with."""
     return credential.model_dump(mode="json")
+
+
+def _end_of(credential: Certificate) -> datetime:
+    from shared.domain import certificate  # noqa: PLC0415 -- X.509 is only for those who submit one
+
+    return certificate.ends_at(credential.certificate_body)
 
 
 def _is_guid(text: str) -> bool:

@@ -84,15 +84,26 @@ class Rows:
 
         An `edit` that returns the row it was given writes nothing.
         """
+        changed = await self._apply(org_id, connection_id, edit, None)
+        return None if changed is None else changed.row
+
+    async def change_from(self, known: Stored, edit: Callable[[Row], Row]) -> Stored | None:
+        """The same, beginning with a row that was read or written before: it is read again only if others wrote."""
+        return await self._apply(known.row.org_id, known.row.id, edit, known)
+
+    async def _apply(
+        self, org_id: str, connection_id: str, edit: Callable[[Row], Row], known: Stored | None
+    ) -> Stored | None:
         for attempt in range(MAX_REAPPLIES):
-            stored = await self.read(org_id, connection_id)
+            stored = known or await self.read(org_id, connection_id)
+            known = None
             if stored is None:
                 return None
             after = edit(stored.row)
             if after is stored.row:
-                return stored.row
+                return stored
             try:
-                return (await self.save(stored, after)).row
+                return await self.save(stored, after)
             except ConcurrentChange:
                 if attempt == MAX_REAPPLIES - 1:
                     raise

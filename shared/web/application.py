@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shared.services.advance import Advance
 from shared.services.auditing import Auditing
@@ -20,7 +21,9 @@ from shared.services.tokens import Tokens
 from shared.services.updating import Updating
 from shared.services.upkeep import Upkeep
 from shared.settings import Settings
-from shared.web.auth import BearerAuth
+
+if TYPE_CHECKING:
+    from shared.web.auth import BearerAuth
 
 Check = Callable[[], Awaitable[None]]
 """Raises when a system that the product needs cannot be used."""

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
-from shared.domain import certificate
 from shared.domain.credential import AppCredential, Certificate, ClientSecret, Federated, Method
 from shared.services.proving import SubmittedCode
 from shared.web.fields import NOT_BLANK, Body, Tenant, Uuid
@@ -111,12 +110,16 @@ class CertificateCredentials(FederatedCredentials):
     @field_validator("certificate_body")
     @classmethod
     def _readable(cls, pem: str) -> str:
+        from shared.domain import certificate  # noqa: PLC0415 -- X.509 is only for those who submit one
+
         certificate.read_chain(pem)
         return pem
 
     @field_validator("private_key")
     @classmethod
     def _matching(cls, pem: str, info: ValidationInfo) -> str:
+        from shared.domain import certificate  # noqa: PLC0415
+
         key = certificate.read_key(pem)
         if (body := info.data.get("certificate_body")) is not None:
             own = certificate.own_certificate(certificate.read_chain(body), key)
@@ -125,6 +128,8 @@ class CertificateCredentials(FederatedCredentials):
 
     def submitted(self) -> AppCredential:
         """See `Credentials`."""
+        from shared.domain import certificate  # noqa: PLC0415
+
         chain = certificate.read_chain(self.certificate_body)
         own = certificate.own_certificate(chain, certificate.read_key(self.private_key))
         return Certificate(

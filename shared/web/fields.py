@@ -26,7 +26,12 @@ class Body(BaseModel):
     """Unknown keys are ignored; error messages never repeat what was sent."""
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_alias=True, hide_input_in_errors=True
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        defer_build=True,  # as `Record`
+        hide_input_in_errors=True,
     )
 
     @classmethod

@@ -16,11 +16,11 @@ from tests.contract.relay import Mishap, Relay
 from tests.contract.tables import Tables, azure_tables, names, row, under_key, written
 from tests.fakes.clock import START
 
-BATCH = r"^POST .*/\$batch"
+WRITE = r"^(POST .*/\$batch|PUT .*/connections)"
 LOSSES = [
-    pytest.param(Mishap(BATCH), id="the connection is cut"),
-    pytest.param(Mishap(BATCH, delay=1.3), id="the answer comes too late"),
-    pytest.param(Mishap(BATCH, status=503), id="the client sends it again and meets its own write"),
+    pytest.param(Mishap(WRITE), id="the connection is cut"),
+    pytest.param(Mishap(WRITE, delay=1.3), id="the answer comes too late"),
+    pytest.param(Mishap(WRITE, status=503), id="the client sends it again and meets its own write"),
 ]
 
 
@@ -43,6 +43,14 @@ async def test_our_own_writes_are_recognised_when_their_answers_are_lost(
     await relayed.connections.remove(replaced)
     assert await relayed.connections.get("org-1", inserted.row.id) is None
     assert relay.mishaps == []
+
+
+async def test_a_transaction_is_sent_again_when_its_connection_was_cut(relayed: Tables, relay: Relay) -> None:
+    happens(relay, Mishap(WRITE))
+    inserted = await relayed.connections.insert(row())
+    happens(relay, Mishap(WRITE))
+    await relayed.connections.remove(inserted)
+    assert sum("$batch" in line for line in relay.requests) == 4, "each once, and once more"
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -98,7 +106,7 @@ async def test_a_name_that_was_in_use_is_told_even_if_it_is_free_by_now(
     async def leave() -> None:
         await table.remove(holder)
 
-    relay.mishaps.append(Mishap(BATCH, meanwhile=leave))
+    relay.mishaps.append(Mishap(WRITE, meanwhile=leave))
     attempt = table.replace(mine, written(mine.row.showing(name="taken"))) if renaming else table.insert(row("taken"))
     with pytest.raises(NameTaken):
         await attempt

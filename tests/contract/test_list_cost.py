@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,13 +11,14 @@ from typing import Any
 import pytest
 from azure.data.tables.aio import TableClient, TableServiceClient
 
+from local import bulk
+from local.meter import Meter
 from shared.adapters.tables import client, connection_entities
 from shared.adapters.tables.audit import MAX_MONTHS, AzureAuditTrail
 from shared.adapters.tables.connections import AzureConnectionTable
 from shared.domain.audit import SYSTEM, Action, audited
 from shared.domain.connection import Row
 from shared.services.ports import Page
-from tests.contract import bulk
 from tests.contract.tables import project, row
 from tests.fakes.clock import START
 
@@ -26,24 +26,6 @@ SIZES = (10, 1_000, 10_000)
 LIMIT = 100
 HARD_TO_ORDER = ("a", "a-1", "a-b", "a1", "ab")
 HERE = project()
-
-
-class Meter:
-    """Counts the requests of a client, and the rows of its queries' answers."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.rows = 0
-
-    def __call__(self, response: Any) -> None:
-        """azure-core's `raw_response_hook`."""
-        self.requests += 1
-        if response.http_request.method == "GET":
-            self.rows += len(json.loads(response.http_response.text())["value"])
-
-    def reset(self) -> None:
-        """Count from here."""
-        self.requests = self.rows = 0
 
 
 @asynccontextmanager

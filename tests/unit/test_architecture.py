@@ -30,7 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
 
 HOST_SDK = ("shared/web", "functions", "function_app.py")
 HEAVY = ("azure.identity", "azure.data.tables", "azure.keyvault", "azure.core", "azure.storage", "msal", "requests",
-         "aiohttp", "azure.eventgrid", "azure.monitor", "opentelemetry")  # fmt: skip
+         "aiohttp", "azure.eventgrid", "azure.monitor", "opentelemetry", "jwt", "cryptography")  # fmt: skip
 
 
 def sources(place: str) -> list[Path]:

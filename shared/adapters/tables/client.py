@@ -6,6 +6,7 @@ from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters import transport
 from shared.adapters.throttling import STORAGE_BUSY, watched
 from shared.services.ports import Telemetry
 
@@ -20,7 +21,14 @@ OPTIONS: dict[str, Any] = {
     "retry_backoff_factor": 0.2,
     "retry_to_secondary": False,
     "logging_enable": False,
+    **transport.OPTIONS,
 }
+
+RESENT: dict[str, Any] = {"retry_on_methods": frozenset({"POST"})}
+"""For a transaction of which we can tell whether it was ours that won: it is sent again when its connection was cut.
+
+azure-core sends no POST again by itself, and a kept connection that the service closed just then would be an error.
+"""
 
 
 def from_connection_string(connection_string: str, telemetry: Telemetry | None = None) -> TableServiceClient:

@@ -13,7 +13,9 @@ import jwt
 import pytest
 
 from local.entra import seed
+from local.entra.server import running
 from tests.contract.local.entra_world import (
+    PUBLIC_URL,
     SECRET,
     VAULT_SCOPE,
     World,
@@ -162,3 +164,12 @@ async def test_a_restart_keeps_codes_redemptions_grants_and_passwords(
         state = (tmp_path / "state" / "entra.json").read_text()
         assert SECRET not in state
         assert token not in state
+
+
+async def test_in_memory_no_change_is_written(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    certificates = tmp_path_factory.getbasetemp() / "entra"
+    async with running(
+        state=tmp_path / "state", certificates=certificates, public_url=PUBLIC_URL, in_memory=True
+    ) as stand_in:
+        stand_in.entra.save()
+    assert [path.name for path in (tmp_path / "state").glob("*.json")] == []

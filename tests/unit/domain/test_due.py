@@ -90,7 +90,7 @@ def test_what_is_owed_at_a_former_app_counts_there() -> None:
 
 def test_all_that_is_owed_by_then_is_added_up_and_nothing_that_is_owed_later() -> None:
     row = due_now(app_row(debts=(debt("a"),)))
-    assert spent(row) == (1, 4, 2)
+    assert spent(row) == (1, 4, 3)
     later = app_row(debts=(debt("a"),)).rotating(next_rotation_at=NOW + HOUR)
     assert spent(later) == (0, 2, 1)
 

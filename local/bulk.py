@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +12,7 @@ import aiohttp
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import AccountSasPermissions, ResourceTypes, generate_account_sas
 
-from tests.contract.tables import table_address
-from tests.support.azurite import ACCOUNT, ACCOUNT_KEY
+from local.environment import EMULATOR_ACCOUNT, EMULATOR_KEY
 
 MAX_CHANGES = 100
 VERSION = {"x-ms-version": "2019-02-02", "DataServiceVersion": "3.0"}
@@ -21,8 +21,12 @@ HEADERS = "Content-Type: application/json\r\nPrefer: return-no-content\r\nDataSe
 
 
 async def create(connection_string: str, table: str, entities: Sequence[Mapping[str, Any]]) -> None:
-    """Create entities of one partition, in transactions of 100. Their values are strings and truth values only."""
-    account = f"{table_address(connection_string)}/{ACCOUNT}"
+    """Create entities of one partition, in transactions of 100.
+
+    Their values are strings and truth values; other types are strings with an OData annotation beside them.
+    Raises `RuntimeError` when one was not created.
+    """
+    account = re.findall("TableEndpoint=([^;]+)", connection_string)[0]
     batches = f"{account}/$batch?{_signature()}"
     async with aiohttp.ClientSession(headers=VERSION) as session:
         for start in range(0, len(entities), MAX_CHANGES):
@@ -38,12 +42,13 @@ async def create(connection_string: str, table: str, entities: Sequence[Mapping[
                 data=f"{body}\r\n--batch_1--\r\n",
                 headers={"Content-Type": "multipart/mixed; boundary=batch_1"},
             ) as answer:
-                assert (await answer.text()).count("HTTP/1.1 204") == len(entities[start : start + MAX_CHANGES])
+                if (await answer.text()).count("HTTP/1.1 204") != len(entities[start : start + MAX_CHANGES]):
+                    raise RuntimeError(f"table {table} took less than it was given")
 
 
 def _signature() -> str:
     return generate_account_sas(
-        AzureNamedKeyCredential(ACCOUNT, ACCOUNT_KEY),
+        AzureNamedKeyCredential(EMULATOR_ACCOUNT, EMULATOR_KEY),
         ResourceTypes(service=True, object=True),
         AccountSasPermissions(add=True, write=True),
         expiry=datetime.now(UTC) + timedelta(hours=1),

@@ -1,0 +1,160 @@
+"""The floor: the upstream calls that an operation cannot do without, by the same warm clients, and nothing else.
+
+The clients are made as the product's are; no adapter of the product is used, and nothing is checked or recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import msal
+import requests
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+from azure.identity.aio import ManagedIdentityCredential
+from azure.keyvault.secrets.aio import SecretClient
+from requests.adapters import HTTPAdapter
+
+from local.entra import seed
+from shared.adapters import vault
+from shared.adapters.tables import client
+
+SCOPES = ["https://vault.azure.net/user_impersonation"]
+EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"
+THREADS = 16
+TABLE = "floor"
+PAGE = 101
+"""Rows that a list of 100 reads: one more tells whether there is a next page."""
+
+
+class Floor:
+    """Bare calls to Entra, Key Vault and Table Storage."""
+
+    def __init__(
+        self, app: msal.ConfidentialClientApplication, vault: SecretClient, tables: TableServiceClient, redirect: str
+    ) -> None:
+        self._app = app
+        self._vault = vault
+        self._tables = tables
+        self._table = tables.get_table_client(TABLE)
+        self._redirect = redirect
+        self._threads = ThreadPoolExecutor(THREADS)  # MSAL blocks
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Mapping[str, str]) -> AsyncIterator[Floor]:
+        """Clients for the stack of these app settings, and a table to write to."""
+        ca = settings["LOOPBACK_CA_FILE"]
+        trust: dict[str, Any] = {"connection_verify": ca, "verify_challenge_resource": False, **vault.OPTIONS}
+        identity = ManagedIdentityCredential(client_id=settings["AZURE_CLIENT_ID"])
+        async with (
+            identity,
+            SecretClient(settings["VAULT_URL"], identity, **trust) as secrets,
+            client.from_connection_string(settings["AzureWebJobsStorage"]) as tables,
+        ):
+            await tables.create_table_if_not_exists(TABLE)
+            with requests.Session() as session:
+                session.verify = ca
+                session.trust_env = False
+                session.mount("https://", HTTPAdapter(pool_maxsize=THREADS))
+                assertion = (await identity.get_token(EXCHANGE_SCOPE)).token
+                app = msal.ConfidentialClientApplication(
+                    settings["OAUTH_CLIENT_ID"],
+                    client_credential={"client_assertion": assertion},
+                    authority=f"{settings['AUTHORITY_HOST']}/{seed.CONTOSO_TENANT_ID}",
+                    instance_discovery=False,
+                    http_client=session,
+                )
+                yield cls(app, secrets, tables, settings["PUBLIC_URL"] + seed.CALLBACK_PATH)
+
+    async def create(self, code: str, row: str) -> None:
+        """1 token call, 1 vault set, 2 table writes; a write is of the row and its names, which takes a transaction."""
+        name = f"floor-{uuid4()}"
+        await self.write_named(name, row)
+        await self.set_secret(name, await self.redeem(code))
+        await self.write_named(name, row)
+
+    async def create_leanest(self, code: str, row: str) -> None:
+        """The same with two writes of a single row, without which no name would be unique."""
+        name = f"floor-{uuid4()}"
+        await self.write(name, row)
+        await self.set_secret(name, await self.redeem(code))
+        await self.write(name, row)
+
+    async def redeem(self, code: str) -> str:
+        """A code for a refresh token."""
+        return await self._token(
+            lambda: self._app.acquire_token_by_authorization_code(code, SCOPES, redirect_uri=self._redirect)
+        )
+
+    async def refresh(self, token: str) -> str:
+        """A refresh token for a new one."""
+        return await self._token(lambda: self._app.acquire_token_by_refresh_token(token, SCOPES))
+
+    async def _token(self, ask: Any) -> str:
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return str(answer["refresh_token"])
+
+    async def set_secret(self, name: str, value: str) -> None:
+        """A new secret version."""
+        await self._vault.set_secret(name, value, content_type="application/json")
+
+    async def get_secret(self, name: str) -> str:
+        """The value of a secret."""
+        return (await self.get_version(name))[0]
+
+    async def get_version(self, name: str) -> tuple[str, str]:
+        """The value of a secret, and its version."""
+        secret = await self._vault.get_secret(name)
+        return secret.value or "", str(secret.properties.version)
+
+    async def disable_secret(self, name: str, version: str) -> None:
+        """Make a version unreadable."""
+        await self._vault.update_secret_properties(name, version, enabled=False)
+
+    async def write(self, key: str, row: str) -> None:
+        """One table write of one row."""
+        await self._table.upsert_entity(
+            {"PartitionKey": _partition(key), "RowKey": key, "row": row}, mode=UpdateMode.REPLACE
+        )
+
+    async def write_named(self, key: str, row: str) -> None:
+        """One table write of a row and the two rows of its name, in one transaction."""
+        entities = [
+            {"PartitionKey": _partition(key), "RowKey": f"{key}{suffix}", "row": row} for suffix in ("", "n", "p")
+        ]
+        operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities]
+        await self._table.submit_transaction(operations, **client.RESENT)
+
+    async def read(self, key: str) -> None:
+        """One point read."""
+        await self._table.get_entity(_partition(key), key)
+
+    async def remove(self, key: str) -> None:
+        """One table delete."""
+        await self._table.delete_entity(_partition(key), key)
+
+    async def page(self, table: TableClient, organisation: str) -> int:
+        """One page of a list: the rows that a list of 100 must read; how many came."""
+        entities = table.query_entities(
+            "PartitionKey eq @org and RowKey ge 'n!' and RowKey lt 'n\"' and listed eq true",
+            parameters={"org": organisation},
+            select=["RowKey", "copy", "restricted"],
+            results_per_page=PAGE,
+        )
+        pages = entities.by_page()
+        return len([entity async for entity in await anext(pages)])
+
+    def table(self, name: str) -> TableClient:
+        """Another table, by the same warm client."""
+        return self._tables.get_table_client(name)
+
+
+def _partition(key: str) -> str:
+    """Keys spread over some partitions."""
+    return key.partition("-")[2][:2]

@@ -1,0 +1,97 @@
+"""Memory: the host's resident set after 1,000 mixed requests, and how it grows in 10,000 more."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from bench.hosts import Hosts
+from bench.measure import Measure, Repeat
+from bench.timing import Call, timed
+from bench.world import World, wish
+from local.client import KEY_VAULT, Client
+from local.entra import seed
+
+FIRST = 1_000
+MORE = 10_000
+REPEATS = 5
+"""Readings on the way; the last is the measure's."""
+CONNECTIONS = 40
+CALLERS = 4
+SEED = 20_26
+
+
+class Mixture:
+    """Requests as programs send them: most read, some ask for a token, a few create and delete."""
+
+    def __init__(self, hosts: Hosts, client: Client, ids: list[str]) -> None:
+        self._hosts, self._client, self._ids = hosts, client, ids
+        self._names = (f"passing-{number}" for number in itertools.count())
+        self._chance = random.Random(SEED)  # noqa: S311 -- the same mixture at every run
+
+    def requests(self, count: int) -> Iterator[Call]:
+        """The next so many."""
+        kinds: list[Callable[[], Call]] = [self._get] * 5 + [self._token] * 8 + [self._list] * 2 + [self._link] * 4
+        kinds += [self._passing]
+        for _ in range(count):
+            yield self._chance.choice(kinds)()
+
+    def _get(self) -> Call:
+        return partial(self._product, "GET", f"{KEY_VAULT}/{self._chance.choice(self._ids)}")
+
+    def _token(self) -> Call:
+        return partial(self._product, "POST", f"{KEY_VAULT}/{self._chance.choice(self._ids)}/access-token")
+
+    def _list(self) -> Call:
+        return partial(self._product, "GET", f"{KEY_VAULT}?limit=20")
+
+    def _link(self) -> Call:
+        return partial(
+            self._product, "POST", f"{KEY_VAULT}/oauth/authorize", {"name": next(self._names), "method": "oauth"}
+        )
+
+    def _passing(self) -> Call:
+        return partial(self._created_and_deleted, next(self._names))
+
+    async def _created_and_deleted(self, name: str) -> None:
+        code = await self._client.code(user=seed.CONTOSO_ADA_ID)
+        made = await self._hosts.product(self._client, "POST", KEY_VAULT, wish(name, code))
+        await self._hosts.product(self._client, "DELETE", f"{KEY_VAULT}/{made['appConnection']['id']}")
+
+    async def _product(self, method: str, path: str, body: object = None) -> None:
+        await self._hosts.product(self._client, method, path, body)
+
+
+async def repeats(world: World) -> AsyncIterator[Repeat]:
+    """One process; a reading after each fifth of the 10,000."""
+    hosts, client = await Hosts.started(world), await world.client()
+    ids = []
+    for number, code in enumerate(await world.codes(client, CONNECTIONS)):
+        made = await hosts.product(client, "POST", KEY_VAULT, wish(f"standing-{number}", code))
+        ids.append(made["appConnection"]["id"])
+    mixture = Mixture(hosts, client, ids)
+    await timed(mixture.requests(world.few(FIRST, 200)), callers=CALLERS)
+    first = resident_megabytes(hosts.pid())
+    for number in range(1, REPEATS + 1):
+        await timed(mixture.requests(world.few(MORE // REPEATS, 200)), callers=CALLERS)
+        now = resident_megabytes(hosts.pid())
+        figures = {"after 1,000 MB": first, "now MB": now, "requests more": number * MORE / REPEATS}
+        yield Repeat((now / first - 1) * 100, figures)
+
+
+def resident_megabytes(pid: int) -> float:
+    """The process's resident set (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+MEASURE = Measure(
+    name="memory",
+    how="growth of the host's resident set from 1,000 mixed requests to 11,000; the repeats are readings on the way",
+    limit=5.0,
+    unit="%",
+    repeats=repeats,
+)

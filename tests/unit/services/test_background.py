@@ -1,0 +1,68 @@
+"""What follows an answer: it waits for a pause between requests, but not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, cast
+
+import pytest
+
+from shared.services import background
+from shared.services.advance import Advance
+from shared.services.background import Background
+from tests.contract.tables import row
+
+REST, LONGEST = 0.05, 0.3
+
+
+class Looked:
+    """Stands where `Advance` does; when each connection was looked at."""
+
+    def __init__(self) -> None:
+        self.at: asyncio.Queue[float] = asyncio.Queue()
+
+    async def __call__(self, *_: Any, **__: Any) -> None:
+        """See `Advance`."""
+        self.at.put_nowait(time.monotonic())
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "REST_SECONDS", REST)
+    monkeypatch.setattr(background, "LONGEST_WAIT_SECONDS", LONGEST)
+
+
+async def test_it_waits_until_nothing_was_asked_for_a_moment() -> None:
+    looked = Looked()
+    following = Background(cast("Advance", looked))
+    asked = time.monotonic()
+    following.look_at(row())
+    following.look_at(row("another"))
+    async with asyncio.timeout(10):
+        assert await looked.at.get() - asked >= REST
+        await looked.at.get()
+
+
+async def test_it_does_not_wait_for_ever_while_requests_keep_coming() -> None:
+    looked = Looked()
+    following = Background(cast("Advance", looked))
+    asked = time.monotonic()
+    while looked.at.empty():
+        following.look_at(row())
+        await asyncio.sleep(REST / 10)
+        assert time.monotonic() - asked < 10
+    assert looked.at.get_nowait() - asked >= REST
+    await following.idle()
+
+
+async def test_whoever_waits_for_it_has_it_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "REST_SECONDS", 60.0)
+    monkeypatch.setattr(background, "LONGEST_WAIT_SECONDS", 60.0)
+    looked = Looked()
+    following = Background(cast("Advance", looked))
+    for number in range(5):
+        following.look_at(row(f"n-{number}"))
+    async with asyncio.timeout(10):
+        await following.idle()
+    assert looked.at.qsize() == 5
