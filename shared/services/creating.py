@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -177,15 +178,25 @@ class Creating:
         stage.public = proof.public
         version = await self._put(stored.row, proof, stage)
         now = self._clock()
-        after = creation.activated(
-            stored.row,
-            proof,
-            version.id if version else None,
-            repeated=version is not None and version.maybe_repeated,
-            now=now,
-            unit=self._unit,
-        ).recording(*_lines(stored.row, proof, requested, visit, now))
-        return (await self._rows.save(stored, after)).row
+        lines = _lines(stored.row, proof, requested, visit, now)
+
+        def activated(row: Row) -> Row:
+            if row.lifecycle is Lifecycle.ACTIVE and row.secret_name == stored.row.secret_name:
+                return row  # our own write won, its answer was lost, and somebody wrote since
+            _check_reserved(row, stored.row)
+            return creation.activated(
+                row,
+                proof,
+                version.id if version else None,
+                repeated=version is not None and version.maybe_repeated,
+                now=now,
+                unit=self._unit,
+            ).recording(*lines)
+
+        made = await self._rows.change_from(stored, activated)
+        if made is None:
+            raise ConcurrentChange
+        return made.row
 
     async def _put(self, row: Row, proof: Proof, stage: _Stage) -> StoredVersion | None:
         if proof.secret is None:
@@ -203,13 +214,20 @@ class Creating:
         Raises nothing of its own: what cannot be done now stays owed by the row.
         """
         row = stored.row
+
+        def given_up(present: Row) -> Row:
+            _check_reserved(present, row)
+            # a secret still on its way may land after its removal: the row stays to remove it once more
+            until = self._clock() + (LONGEST_RUN if may_land_late else timedelta())
+            return creation.given_up(present.showing(credentials=stage.public), until)
+
         try:
             if not stage.secret_put:
-                await self._rows.remove(stored)
-                return None
-            # A secret still on its way may land after its removal: the row stays to remove it once more.
-            until = self._clock() + (LONGEST_RUN if may_land_late else timedelta())
-            await self._rows.save(stored, creation.given_up(row.showing(credentials=stage.public), until))
+                with suppress(ConcurrentChange):  # the row delivered what an earlier try had left to it
+                    await self._rows.remove(stored)
+                    return None
+            if await self._rows.change_from(stored, given_up) is None:
+                raise ConcurrentChange
             if may_land_late:
                 await self._vault.delete(row.secret_name)
             await self._advance(row.org_id, row.id, only=WHILE_SOMEBODY_WAITS)
@@ -232,6 +250,12 @@ class Creating:
         except ProductError as fault:
             log.error("connection.secret-left secretName=%s reason=%s", row.secret_name, fault.code)
         return None
+
+
+def _check_reserved(row: Row, reserved: Row) -> None:
+    """Raise `ConcurrentChange` unless `row` is still that reservation, whatever background work wrote in between."""
+    if row.lifecycle is not Lifecycle.CREATING or row.secret_name != reserved.secret_name:
+        raise ConcurrentChange
 
 
 @dataclass(slots=True)
