@@ -80,6 +80,20 @@ async def test_what_a_failed_try_left_to_the_row_is_delivered_during_the_next(
     active_credential(world, link.link.connection_id)
 
 
+async def test_a_secret_that_lands_late_is_removed_also_when_the_next_try_stores_none(world: FakeApplication) -> None:
+    link = await linked(world)
+    world.faults.before("vault.put", UpstreamTimeout("Key Vault"))
+    await arrived(world, await departed(world, link))
+    name = row_of(world, link.link.connection_id).secret_name
+    world.faults.before("entra.finish", UpstreamUnavailable("Microsoft Entra ID"))
+    await arrived(world, await departed(world, link))
+    await world.run(3 * MINUTE)
+    await world.vault.put(name, "of the first try", tags={})
+    await world.run(LONGEST_RUN)
+    assert world.vault.readable() == {}
+    assert world.connections.rows(ORG) == []
+
+
 async def test_an_authority_that_is_down_is_told_and_leaves_the_link_usable(world: FakeApplication) -> None:
     link = await linked(world)
     world.faults.before("entra.finish", UpstreamUnavailable("Microsoft Entra ID"))
