@@ -7,15 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import Connection, Health, Rotation, RotationStatus
+from shared.domain.connection import Connection, Health, RotationStatus
 from shared.domain.errors import Refusal
 from shared.domain.graph_errors import PERMISSION
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.unit.services.apps import app_of, register, rotating, secret, update
+from tests.unit.services.rotations import SETTLED, rotation_of
 from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, rotate, row_of, wish
-
-SETTLED = 10 * MINUTE
 
 Begin = Callable[[FakeApplication, Connection], Awaitable[None]]
 
@@ -32,14 +31,8 @@ async def failing(world: FakeApplication) -> Connection:
     return connection
 
 
-def rotation_of(world: FakeApplication, connection: Connection) -> Rotation:
-    rotation = row_of(world, connection.id).connection.rotation
-    assert rotation is not None
-    return rotation
-
-
 def told(world: FakeApplication, connection: Connection) -> tuple[RotationStatus, str | None]:
-    rotation = rotation_of(world, connection)
+    rotation = rotation_of(world, connection.id)
     return rotation.rotation_status, rotation.last_rotation_message
 
 
@@ -59,7 +52,7 @@ async def test_rotation_that_begins_anew_is_not_failing(world: FakeApplication, 
     connection = await failing(world)
     await begin_anew(world, connection)
     assert told(world, connection) == (RotationStatus.SUCCESS, None)
-    first = rotation_of(world, connection).next_rotation_at
+    first = rotation_of(world, connection.id).next_rotation_at
     assert first is not None
     changed = await update(world, connection.id, rotation={"rotation_interval": 2})
     assert changed.rotation is not None
