@@ -34,6 +34,8 @@ Result = TypeVar("Result")
 
 MIN_LIFE = timedelta(minutes=5)
 FRESH = timedelta(seconds=60)
+JUST_NOW = timedelta(seconds=1)
+"""How long nobody is thought to have judged a connection since its row was read."""
 REFUSAL_KEPT = timedelta(seconds=30)
 """How long a refusal that a change at Entra may end is repeated without asking Entra again."""
 MAX_ENTRIES = 10_000
@@ -163,7 +165,7 @@ class Tokens:
         try:
             if standing.is_dead(entry.row):
                 raise standing.broken(entry.row)
-            row, token = await self._use(entry.row)
+            row, token = await self._use(entry.row, fresh=now - entry.read_at < JUST_NOW)
         except ConnectionBroken as broken:
             refused = _Entry(entry.row, entry.project, entry.read_at, broken=broken, broken_at=now)
             return self._remember(key, refused) if self._entries.get(key) is entry else refused

@@ -22,14 +22,14 @@ MAX_CREDENTIALS = 3
 
 
 class Using:
-    """`await use(row)`: a token, and the row that it belongs to."""
+    """`await use(row)`: a token, and the row that it belongs to; `fresh` where the row was read just now."""
 
     def __init__(self, *, rows: Rows, sign_in: SigningIn, clock: Clock) -> None:
         self._rows = rows
         self._sign_in = sign_in
         self._clock = clock
 
-    async def __call__(self, row: Row) -> tuple[Row, AppToken]:
+    async def __call__(self, row: Row, *, fresh: bool = True) -> tuple[Row, AppToken]:
         """Before a connection is judged its row is read again: another credential may be in use by now.
 
         Raises `ConnectionBroken` once the judgement is written, `NotFound` when the connection is gone meanwhile, and
@@ -37,20 +37,21 @@ class Using:
         """
         for _ in range(MAX_CREDENTIALS):
             try:
-                return await self._used(row)
+                return await self._used(row, fresh=fresh)
             except (GrantRefused, Unusable) as fault:
                 present = await self._rows.active(row.org_id, row.id)
                 if present.in_use == row.in_use:
                     present = await self._judged(present, fault)
                     if present.in_use == row.in_use:
                         raise standing.broken(present) from None
-                row = present
+                row, fresh = present, True
         text = "The credential of this connection is being replaced; try again"
         raise UpstreamUnavailable(SERVICE, text, retry_after=REPLACING_RETRY_SECONDS)
 
-    async def _used(self, row: Row) -> tuple[Row, AppToken]:
+    async def _used(self, row: Row, *, fresh: bool) -> tuple[Row, AppToken]:
+        """What worked is written; a row that was read a while ago may have been judged by somebody else since."""
         token = await self._sign_in(row)
-        if standing.worked(row, self._clock()) is row:
+        if fresh and standing.worked(row, self._clock()) is row:
             return row, token
         after = await self._changed(row, lambda present: standing.worked(present, self._clock()))
         return (after if after.in_use == row.in_use else row), token

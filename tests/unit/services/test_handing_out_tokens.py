@@ -377,6 +377,23 @@ async def test_a_connection_that_was_mended_elsewhere_is_served_before_its_row_i
     assert await token(world, connection.id) != first
 
 
+async def test_what_another_process_judged_since_the_row_was_read_is_taken_back_by_a_token(
+    world: FakeApplication,
+) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.clock.advance(first.expires_at - world.clock() - timedelta(minutes=5, seconds=10))
+    assert await token(world, connection.id) == first
+    other = world.another_process()
+    world.entra.revoke(ADA)
+    await other.checking(CALLER, connection.id, None)
+    world.entra.accept(ADA)
+    world.clock.advance(20 * SECOND)
+    assert await token(world, connection.id) != first
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert (await other.tokens.token(CALLER, connection.id)).access_token
+
+
 async def test_a_refusal_that_is_told_again_keeps_nothing_of_the_requests_before(world: FakeApplication) -> None:
     connection = await created(world)
     world.entra.revoke(ADA)
