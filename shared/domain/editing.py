@@ -74,7 +74,7 @@ def _telling_the_end(row: Row, before: Row, now: datetime) -> Row:
     if proven or expiry.is_all_that_is_wrong(before):
         return expiry.retold(row, now)
     if status.state is Health.DEGRADED and not enabled:
-        return row.judged(Health.DEGRADED, expiry.besides(row, str(status.reason)), now)
+        return row.judged(Health.DEGRADED, expiry.besides(row, str(status.reason), now), now)
     return row
 
 

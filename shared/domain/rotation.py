@@ -133,7 +133,7 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .recording(*_entries(row, run, RotationStatus.FAILED, message, now, key_id=_given_up(row)))
     )
-    judged = without_pending(changed, now).judged(state, expiry.besides(changed, message), now)
+    judged = without_pending(changed, now).judged(state, expiry.besides(changed, message, now), now)
     return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
 
 

@@ -138,6 +138,16 @@ class TestOff:
         await failed(world, connection)
         assert f"the client secret in use ends on {end:%Y-%m-%d}" in str(status(world, connection)[1])
 
+    async def test_after_the_end_nothing_is_said_of_enabling_it_before(self, world: FakeApplication) -> None:
+        connection, end = await of_ours(world)
+        await update(world, connection.id, is_auto_rotation_enabled=False)
+        world.clock.advance(end - world.clock() + DAY)
+        await rotate(world, connection.id)
+        await world.run(SETTLED)
+        reason = str(status(world, connection)[1])
+        assert reason.startswith("The client secret has expired")
+        assert "Rotation is off" not in reason
+
     async def test_a_refusal_that_passes_keeps_it_too(self, world: FakeApplication) -> None:
         connection, _ = await of_ours(world)
         off = await update(world, connection.id, is_auto_rotation_enabled=False)
