@@ -136,7 +136,8 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
     )
     judged = without_pending(changed, now)
     if state is Health.NEEDS_RECONNECT or row.connection.status.state is not Health.NEEDS_RECONNECT:
-        judged = judged.judged(state, expiry.besides(changed, message), now)  # else only a person can mend it, still
+        message = expiry.besides(changed, message, now)
+        judged = judged.judged(state, message, now)  # else only a person can mend it, still
     return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
 
 

@@ -65,7 +65,7 @@ def worked(row: Row, now: datetime) -> Row:
     failed = rotation is not None and rotation.rotation_status is RotationStatus.FAILED and row.failed_apart
     if rotation is None or not failed or told.connection.status.state is not Health.ACTIVE:
         return told
-    reason = expiry.besides(row, str(rotation.last_rotation_message))
+    reason = expiry.besides(row, str(rotation.last_rotation_message), now)
     return mended.having(warned=told.warned).judged(Health.DEGRADED, reason, now)
 
 

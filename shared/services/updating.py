@@ -178,7 +178,7 @@ class Updating:
         if enrolled is not None and not editing.knows_its_password(after):
             if row.active_version != seen.active_version:
                 raise ConcurrentChange
-            after = editing.recognising(after, enrolled)
+            after = editing.recognising(after, enrolled, now)
         key_id = update.secret_key_id
         if after is row:
             return row if key_id in (None, row.secret_key_id) else row.having(secret_key_id=key_id)
