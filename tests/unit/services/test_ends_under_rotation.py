@@ -10,7 +10,7 @@ from shared.domain.connection import Connection, Health
 from shared.domain.errors import Refusal
 from shared.domain.graph_errors import PERMISSION
 from tests.fakes.application import FakeApplication
-from tests.unit.services.apps import app_of, register, rotating, secret, update
+from tests.unit.services.apps import SCHEDULE, app_connection, app_of, register, rotating, secret, update
 from tests.unit.services.rotations import SETTLED, rotated
 from tests.unit.services.world import CALLER, DAY, MINUTE, ORG, rotate, row_of
 
@@ -70,6 +70,17 @@ class TestOn:
         await world.run(SETTLED)
         assert status(world, connection) == (Health.ACTIVE, None)
 
+    async def test_enabling_it_later_says_so_in_the_answer(self, world: FakeApplication) -> None:
+        app = register(world, "first")
+        app.passwords[0].ends = world.clock() + 20 * DAY
+        connection = await app_connection(world)
+        schedule = {**SCHEDULE, "rotation_interval": 30}
+        on = await update(
+            world, connection.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=schedule
+        )
+        assert on.status.state is Health.DEGRADED
+        assert "and the next rotation is only on 2026-04-02. Rotate it now" in str(on.status.reason)
+
     async def test_enabling_again_late_says_that_the_secret_ends_before_the_next_run(
         self, world: FakeApplication
     ) -> None:
@@ -126,6 +137,16 @@ class TestOff:
         await update(world, connection.id, is_auto_rotation_enabled=False)
         await failed(world, connection)
         assert f"the client secret in use ends on {end:%Y-%m-%d}" in str(status(world, connection)[1])
+
+    async def test_after_the_end_nothing_is_said_of_enabling_it_before(self, world: FakeApplication) -> None:
+        connection, end = await of_ours(world)
+        await update(world, connection.id, is_auto_rotation_enabled=False)
+        world.clock.advance(end - world.clock() + DAY)
+        await rotate(world, connection.id)
+        await world.run(SETTLED)
+        reason = str(status(world, connection)[1])
+        assert reason.startswith("The client secret has expired")
+        assert "Rotation is off" not in reason
 
     async def test_a_refusal_that_passes_keeps_it_too(self, world: FakeApplication) -> None:
         connection, _ = await of_ours(world)
