@@ -64,6 +64,21 @@ var alerts = [
     '''
   }
   {
+    name: 'rotation-keeps-failing'
+    scope: insightsId
+    severity: 2
+    breach: 'rows'
+    frequency: 'PT1H'
+    window: 'P2D' // from one daily round to the next, however long it takes
+    description: 'A rotation has failed for a day or more. What to do: docs/runbook.md#a-rotation-keeps-failing'
+    query: '''
+      customMetrics
+      | where name == "rotation.overdue"
+      | summarize arg_max(timestamp, valueMax) by method = tostring(customDimensions.method)
+      | where valueMax > 0
+    '''
+  }
+  {
     name: 'rotation-failing'
     scope: insightsId
     severity: 2

@@ -19,6 +19,7 @@ PROMISED = {
     "work-poisoned": "work.poisoned",
     "timer-silent": "work.ticks",
     "rotation-overdue": "due.oldest_age",
+    "rotation-keeps-failing": "rotation.overdue",
     "needs-reconnect": "connection.transitions",
     "credential-expiring": "connection.expiry_warnings",
     "server-errors": "requests",
@@ -34,6 +35,7 @@ PANELS = {
     "Rotations by outcome": ["rotations", "outcome"],
     "Duration of rotations (seconds)": ["rotation.duration", "outcome"],
     "Age of the oldest success, by method (days)": ["rotation.oldest_success_age", "method"],
+    "Rotations overdue, by method": ["rotation.overdue", "method"],
     "Latency of access tokens (milliseconds)": ["access_token.duration"],
     "Failures, by reason": ["rotation.failed", "work.paused", "reason="],
 }
