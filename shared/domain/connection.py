@@ -201,6 +201,8 @@ class Row(Record):
     holds: dict[str, Hold] = Field(default_factory=dict)
     """By action: a fault in one thing that is owed keeps nothing else waiting."""
     outbox: tuple[OutboxEntry, ...] = ()
+    events_made: int = 0
+    """Numbers the events that other programs are told of: the clocks of instances differ, and a write may make two."""
     due: DueHint | None = None
 
     @property
