@@ -21,7 +21,7 @@ var alerts = [
     query: '''
       union
         (customMetrics | where name == "work.poisoned" and valueSum > 0 | project timestamp),
-        (traces | where message startswith "work.poisoned" | project timestamp)
+        (traces | where message startswith "work.poisoned" or message startswith "upkeep.page-poisoned" | project timestamp)
     '''
   }
   {
@@ -189,6 +189,39 @@ var alerts = [
     query: '''
       traces
       | where message startswith "audit.not-written"
+    '''
+  }
+  {
+    name: 'line-to-act-on'
+    scope: insightsId
+    severity: 2
+    breach: 'rows'
+    frequency: 'PT15M'
+    window: 'PT30M'
+    description: 'A log line says that somebody must act. What to do: docs/runbook.md#a-line-asks-for-somebody'
+    query: '''
+      traces
+      | where message startswith "rotation.passwords-left"
+          or message startswith "events.dropped"
+          or message startswith "upkeep.row-unreadable"
+          or message startswith "health.settings"
+    '''
+  }
+  {
+    name: 'events-not-leaving'
+    scope: insightsId
+    severity: 2
+    breach: 'rows'
+    frequency: 'PT15M'
+    window: 'PT6H'
+    description: 'The topic has taken no event for half an hour. What to do: docs/runbook.md#events-do-not-leave'
+    query: '''
+      let taken = toscalar(traces | where message startswith "events.published" | summarize max(timestamp));
+      traces
+      | where message startswith "work.paused" and message has "action=publish"
+      | where isnull(taken) or timestamp > taken
+      | summarize begun = min(timestamp), newest = max(timestamp)
+      | where newest - begun > 30m
     '''
   }
   {

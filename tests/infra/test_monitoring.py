@@ -23,6 +23,8 @@ PROMISED = {
     "needs-reconnect": "connection.transitions",
     "credential-expiring": "connection.expiry_warnings",
     "server-errors": "requests",
+    "line-to-act-on": "events.dropped",
+    "events-not-leaving": "action=publish",
     "upstream-throttled": "upstream.throttled",
     "vault-read-by-another": "AZKVAuditLogs",
 }
@@ -80,6 +82,24 @@ def test_an_alert_asks_where_its_table_is(alert: Alert) -> None:
     of_resources = any(table in queries(alert) for table in ("StorageQueueLogs", "AZKVAuditLogs"))
     where = "workspaceId" if of_resources else "insightsId"
     assert alert["scope"] == Expression(where)
+
+
+def test_each_line_that_asks_to_act_is_in_an_alert() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    to_act_on = re.findall(r"^\| `([^`]+)` \| [a-z, ]+ \| \*\*act\*\*", operations, re.MULTILINE)
+    assert len(to_act_on) == operations.count("**act**") > 0
+    asked = " ".join(queries(alert) for alert in alerts())
+    assert [line for line in to_act_on if f'message startswith "{line}"' not in asked] == []
+
+
+def test_the_runbook_says_of_each_line_of_an_alert_over_several_what_to_do() -> None:
+    (query,) = (queries(alert) for alert in alerts() if alert["name"] == "line-to-act-on")
+    section = (
+        (ROOT / "docs" / "runbook.md").read_text().partition("## A line asks for somebody")[2].partition("\n## ")[0]
+    )
+    lines = re.findall(r'startswith "([^"]+)"', query)
+    assert len(lines) > 1
+    assert [line for line in lines if f"- `{line}`" not in section] == []
 
 
 def anchors() -> set[str]:
