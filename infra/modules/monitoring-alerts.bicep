@@ -228,13 +228,16 @@ var alerts = [
     name: 'upkeep-silent'
     scope: insightsId
     severity: 2
-    breach: 'silence'
+    breach: 'rows' // not `silence`: a deployment that is younger than a day owes no round yet
     frequency: 'PT1H'
     window: 'P2D'
     description: 'No daily round came to its end in two days. What to do: docs/runbook.md#the-daily-round-is-silent'
     query: '''
-      traces
-      | where message startswith "upkeep.done"
+      union
+        (customMetrics | where name == "work.ticks" and valueSum > 0 | project timestamp, round = 0),
+        (traces | where message startswith "upkeep.done" | project timestamp, round = 1)
+      | summarize rounds = sum(round), since = min(timestamp)
+      | where rounds == 0 and since < ago(36h)
     '''
   }
 ]

@@ -60,13 +60,28 @@ def test_every_promised_alert_exists_and_asks_for_its_matter() -> None:
 
 def test_silence_alerts_fire_on_nothing_and_the_others_on_something() -> None:
     silent = {alert["name"] for alert in alerts() if alert["breach"] == "silence"}
-    assert silent == {"timer-silent", "upkeep-silent"}
+    assert silent == {"timer-silent"}
     assert {alert["breach"] for alert in alerts()} == {"rows", "silence"}
     code = " ".join(module("monitoring-alerts").code.split())
     assert "operator: alert.breach == 'rows' ? 'GreaterThan' : 'LessThan'" in code
     assert "threshold: alert.breach == 'rows' ? 0 : 1" in code
     assert "numberOfEvaluationPeriods: alert.name == 'timer-silent' ? 2 : 1" in code
     assert "minFailingPeriodsToAlert: alert.name == 'timer-silent' ? 2 : 1" in code
+
+
+def test_a_new_deployment_is_given_time_for_its_first_daily_round() -> None:
+    (alert,) = (alert for alert in alerts() if alert["name"] == "upkeep-silent")
+    assert alert["breach"] == "rows"
+    given = re.search(r"where rounds == 0 and since < ago\((\d+)h\)", queries(alert))
+    assert given
+    assert 24 < int(given[1]) < 48, "a round begins within a day; a window of two days shows no more"
+    assert alert["window"] == "P2D"
+
+
+def test_the_documents_say_which_alerts_a_new_deployment_fires() -> None:
+    after = (ROOT / "docs" / "deploy.md").read_text().partition("## After it")[2].partition("\n## ")[0]
+    for name in ("timer-silent", "not-ready"):
+        assert f"`{name}`" in after, "it fires between provision and deploy"
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["name"]))
