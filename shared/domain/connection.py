@@ -181,6 +181,8 @@ class Row(Record):
     project_restricted: bool = False
     deadline: Instant | None = None
     """While creating: when the creator must be dead. While deleting: when nobody can still be using the credential."""
+    secret_deleted: bool = False
+    """While deleting: the vault has nothing of this row any more, though the row must stay for a while."""
     run: Run | None = None
     attempts: int = 0
     """Counts the tries of all runs, and never goes back: it tells which of two tries is the older."""

@@ -195,8 +195,13 @@ async def test_a_deleted_connection_is_cleaned_while_the_topic_is_away_and_told_
     connection = await created(world, wish(rotation=MONTHLY))
     world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
     await delete(world, connection.id)
+    world.faults.calls.clear()
     await world.run(DAY)
     assert not any(world.vault.readable().values()), "the secret waits for nobody"
+    tries = world.faults.calls.count("topic.publish")
+    assert 20 < tries < 40, "its hold grows to an hour"
+    assert world.faults.calls.count("vault.delete") == 1
+    assert world.faults.calls.count("connections.replace") <= 2 * tries + 5, "the row is looked at after each try"
     world.faults.clear()
     await world.run(timedelta(hours=2))
     assert told(world) == ["connection.created", "connection.deleted"]
