@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -216,7 +217,10 @@ async def test_without_a_topic_no_event_is_kept() -> None:
     assert {entry.kind for entry in row_of(world, connection.id).outbox} == {"rotation", "audit"}
 
 
-async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_settings(world: FakeApplication) -> None:
+async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_settings(
+    world: FakeApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shared.services.publishing")
     world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
     connection = await created(world, wish(rotation=MONTHLY))
     world.settings = settings_for_tests()
@@ -224,3 +228,7 @@ async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_se
     await world.run(timedelta(hours=1))
     assert row_of(world, connection.id).outbox == ()
     assert world.topic.sent == []
+    told_of = [(each.levelname, each.message) for each in caplog.records if each.message.startswith("events.")]
+    assert told_of == [("WARNING", f"events.discarded orgId={ORG} connectionId={connection.id} count=1")], (
+        "nobody was told"
+    )
