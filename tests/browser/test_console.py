@@ -125,6 +125,14 @@ async def test_the_token_is_kept_in_memory_only(person: Person, client: Client) 
     await expect(person.page.get_by_role("heading", name="Connections")).to_be_hidden()
 
 
+async def test_the_token_is_hidden_and_no_password_manager_takes_it_for_a_login(person: Person, client: Client) -> None:
+    await person.open(f"{client.stack.api}/api/console")
+    field = person.page.get_by_label("Bearer token")
+    shown = await field.evaluate("field => getComputedStyle(field).getPropertyValue('-webkit-text-security')")
+    assert (await field.get_attribute("type"), shown) == ("text", "disc")
+    await expect(person.page.locator("input[type=password]")).to_have_count(0)
+
+
 async def test_the_line_that_the_local_stack_prints_can_be_pasted_as_it_is(person: Person, client: Client) -> None:
     await sign_in(person, client, f"export TOKEN={client.token}")
     await person.reads("There is no connection yet")
