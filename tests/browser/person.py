@@ -20,7 +20,8 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 MOST_TABS = 60
 MOST_ACCOUNTS = 300
 CALLBACK = re.compile(r"/oauth/callback(\?|$)")
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OVERFLOW = """Math.max(...[document.documentElement, ...document.querySelectorAll("main, main p")].map(
+    (each) => each.scrollWidth - each.clientWidth))"""
 
 
 class Person:
