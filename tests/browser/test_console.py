@@ -237,10 +237,10 @@ async def test_a_dead_connection_is_reconnected_through_a_link_and_works_again(
 
 
 async def test_another_account_reconnects_only_where_the_link_allows_it(person: Person, client: Client) -> None:
-    ina = {"id": str(uuid4()), "displayName": "Ina Deputy", "userPrincipalName": "ina@customer.example"}
+    ida = {"id": str(uuid4()), "displayName": "Ida Deputy", "userPrincipalName": "ida@customer.example"}
     customer = await Customer.new(client)
     uma = {"id": customer.user, "displayName": "Uma", "userPrincipalName": f"uma@{customer.domain}"}
-    await client.entra("POST", "tenants", {"id": customer.tenant, "users": [uma, ina]})
+    await client.entra("POST", "tenants", {"id": customer.tenant, "users": [uma, ida]})
     await refused(client, customer, "payments-prod", ACCOUNT_DISABLED, "needs-reconnect")
     await sign_in(person, client)
     await person.press(person.page.get_by_role("button", name="Reconnect payments-prod"))
@@ -249,7 +249,7 @@ async def test_another_account_reconnects_only_where_the_link_allows_it(person: 
     await expect(card(person, "payments-prod")).to_contain_text("Any account may sign in.")
     link = person.page.get_by_label("Link to reconnect payments-prod")
     await expect(link).to_be_focused()
-    await visit(person, client, await link.input_value(), "Ina Deputy")
+    await visit(person, client, await link.input_value(), "Ida Deputy")
     await person.press(person.page.get_by_role("button", name="Has it been used?"))
     await expect(group(person, "Active").get_by_role("article")).to_contain_text("Reconnected.")
 
