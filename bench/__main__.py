@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from bench import access_token, authorize, cold_start, create, listing, memory, plots, report, rotation, tick
+from bench import access_token, authorize, cold_start, create, listing, memory, passwords, plots, report, rotation, tick
 from bench.measure import Measure, Result
 from bench.world import World
 from local.claim import claimed
@@ -33,6 +33,7 @@ MEASURES: tuple[Measure, ...] = (
     listing.MEASURE,
     tick.MEASURE,
     rotation.MEASURE,
+    passwords.MEASURE,
     memory.MEASURE,
 )
 """In the order of the table. Another measure is another module, and a line here."""

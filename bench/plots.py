@@ -76,10 +76,29 @@ def rotation(axes: Axes, figures: Figures) -> None:
     _finish(axes, "1,000 OAuth rotations due at once, 16 at a time", "seconds")
 
 
+def makespan(axes: Axes, figures: Figures) -> None:
+    """How much was done when: the median of the repeats, ours and the floor's."""
+    for whose, colour in (("floor", FLOOR), ("product", PRODUCT)):
+        found = {
+            label: values for label, values in figures.items() if label.startswith(f"{whose} s, ") and "%" in label
+        }
+        shares = [int(label.removeprefix(f"{whose} s, ").partition(" ")[0]) for label in found]
+        axes.plot([statistics.median(values) for values in found.values()], shares, color=colour, label=whose)
+    axes.axvline(
+        statistics.median(figures["product s, simulated"]),
+        linestyle=":",
+        color=PRODUCT,
+        label="former passwords removed",
+    )
+    axes.set_xlabel("simulated seconds since all were due")
+    _finish(axes, "10,000 app passwords due at once in one tenant", "% of the rotations done")
+
+
 PICTURES: dict[str, tuple[str, Callable[[Axes, Figures], None]]] = {
     "create": ("create", create),
     "timer tick": ("tick", tick),
     "rotate 1,000": ("rotation", rotation),
+    "rotate 10,000": ("makespan", makespan),
 }
 """By the beginning of the measure's name: the file's name and who draws it."""
 

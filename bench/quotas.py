@@ -1,6 +1,6 @@
 """Rotating ten thousand app passwords that are due at once, under the published quotas, in simulated time.
 
-`python -m bench.quotas [--connections 10000] [--repeats 5]` prints the figures and draws `bench/results/makespan.png`.
+`python -m bench.quotas [--connections 10000] [--repeats 5]` prints the figures.
 
 The timer's and the workers' code is the product's own; Key Vault, Entra, Graph and the tables are fakes that take
 their time and refuse with 429 what exceeds a quota in *any* window, wherever it begins. Graph's limits, which are
@@ -21,14 +21,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bench.simulation import virtual_time
 from bench.simulation.meter import Quota
 from bench.simulation.run import Scenario, Simulation
 from shared.domain.password_rotation import PROVE_APART
 
-RESULTS = Path(__file__).parent / "results"
 CONNECTIONS, REPEATS = 10_000, 5
 TENANTS = {"one tenant": 1, "500 tenants": 500}
 
@@ -124,34 +122,14 @@ def _earliest(number: int, quota: Quota) -> float:
     return number // quota.limit * quota.seconds
 
 
-def plot(figures: Sequence[Figures], path: Path = RESULTS / "makespan.png") -> None:
-    """Draw, for each run, how many rotations had succeeded over time, against the floor."""
-    from matplotlib import pyplot  # noqa: PLC0415 -- heavy, and simulations need none
-
-    drawing, axes = pyplot.subplots(1, len(figures), figsize=(6 * len(figures), 4), squeeze=False, sharey=True)
-    for axis, run in zip(axes[0], figures, strict=True):
-        numbers = range(1, len(run.promoted) + 1)
-        axis.step(run.possible, range(1, len(run.possible) + 1), label="floor: quotas, propagation, two proofs")
-        axis.step(run.promoted, numbers, label="this service")
-        axis.axvline(run.makespan, linestyle=":", color="grey", label="all former passwords removed")
-        axis.set_title(f"{run.scenario.tenants} tenant(s): {run.ratio:.2f} × the floor")
-        axis.set_xlabel("seconds since all were due")
-    axes[0][0].set_ylabel("rotations done")
-    axes[0][0].legend(loc="upper left")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, dpi=110, bbox_inches="tight")
-    pyplot.close(drawing)
-
-
 def main() -> None:
-    """Run all, print each run, draw the last of each scenario."""
+    """Run all and print each."""
     logging.getLogger("shared").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--graph-window", type=float, default=10.0, help="seconds (default: %(default)s)")
     options = parser.parse_args()
-    last = []
     for name, tenants in TENANTS.items():
         runs, began = [], time.monotonic()
         scenarios = [
@@ -169,8 +147,6 @@ def main() -> None:
             f"{sum(run.without_credential for run in runs)} moments without a working credential, "
             f"{time.monotonic() - began:.0f} s of real time"
         )
-        last.append(runs[-1])
-    plot(last)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _check(response: Any) -> None:
     http = response.http_response
     answer = checked(http.status_code, http.headers, http.json)
     if answer.get("error"):
-        raise refused(answer)
+        raise refused(answer, by_app=True)
 
 
 def _usable(token: AccessToken) -> AppToken:

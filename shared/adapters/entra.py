@@ -12,16 +12,17 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 import msal
 
 from shared.adapters.app_credential import OwnCredential
-from shared.adapters.entra_answers import SERVICE, refused
+from shared.adapters.entra_answers import SERVICE, nonsense, refused
 from shared.adapters.http_session import EntraSession
-from shared.domain.errors import BadRequest, UpstreamError, UpstreamUnavailable
+from shared.domain.entra_errors import RESOURCE_REFUSED
+from shared.domain.errors import BadRequest, GrantRefused, UpstreamError, UpstreamUnavailable
 from shared.services.ports import Authorization, Clock, Grant
 
 log = logging.getLogger(__name__)
@@ -128,10 +129,9 @@ class MsalEntra:
         except (ValueError, RuntimeError, LookupError) as error:
             # MSAL's words for an unknown tenant, a state or nonce that does not match, an answer with members missing.
             raise _unusable(tenant, error) from error
-        if result.get("error") == "invalid_client":
-            raise self._own_refusal(refused(result))
         if result.get("error"):
-            raise refused(result)
+            fault = refused(result)
+            raise self._own_refusal(fault) if _is_of_our_app(fault) else fault
         return dict(result)
 
     async def _in_thread(self, act: Callable[[], Any]) -> Any:
@@ -172,6 +172,8 @@ class MsalEntra:
             raise BadRequest(
                 "Failed to get access token: Entra granted no refresh token. Ask for the scope offline_access."
             )
+        if not isinstance(result["refresh_token"], str):
+            raise nonsense()
         claims = self._verified_claims(str(result.get("id_token", "")))
         return Grant(
             tenant_id=str(claims["tid"]).lower(),
@@ -179,8 +181,14 @@ class MsalEntra:
             account_name=claims.get("preferred_username"),
             refresh_token=result["refresh_token"],
             access_token=result["access_token"],
-            expires_at=self._clock() + timedelta(seconds=int(result.get("expires_in", 0))),
+            expires_at=self._end(result),
         )
+
+    def _end(self, result: Mapping[str, Any]) -> datetime:
+        try:
+            return self._clock() + timedelta(seconds=int(result.get("expires_in", 0)))
+        except (TypeError, ValueError, OverflowError):  # its text may repeat the answer, so it goes no further
+            raise nonsense() from None
 
     def _verified_claims(self, id_token: str) -> dict[str, Any]:
         try:
@@ -201,6 +209,18 @@ class MsalEntra:
         if claims["iss"] != f"{self._host}/{claims['tid']}/v2.0":
             raise UpstreamError(SERVICE, f"{SERVICE} gave an ID token of another issuer")
         return claims
+
+
+def _is_of_our_app(fault: Exception) -> bool:
+    """Whether Entra refused the service's own app, not the customer's sign-in.
+
+    With `invalid_client` it also says that Key Vault may not be asked for in that tenant. Our credential was good then,
+    and one tenant's trouble must not be told the operators as everybody's. Taken for the customer's, it can do little
+    harm: the connection is degraded, says what is missing, and is tried again at each use.
+    """
+    if not isinstance(fault, GrantRefused):
+        return False
+    return fault.refusal.error == "invalid_client" and fault.refusal.aadsts not in RESOURCE_REFUSED
 
 
 def _unusable(tenant: str, error: Exception) -> Exception:

@@ -29,6 +29,10 @@ LONGEST_RUN = timedelta(minutes=6)
 """Longer than any function can run (`functionTimeout` in host.json plus a minute): whoever started before is gone."""
 
 
+LONGEST_SKEW = timedelta(minutes=5)
+"""How far the clocks of two instances may be apart."""
+
+
 class Health(StrEnum):
     """Whether a connection works."""
 
@@ -184,6 +188,8 @@ class Row(Record):
     secret_deleted: bool = False
     """While deleting: the vault has nothing of this row any more, though the row must stay for a while."""
     run: Run | None = None
+    failed_apart: bool = False
+    """Whether the newest run, if it failed, did so for a reason that a credential which works does not mend."""
     attempts: int = 0
     """Counts the tries of all runs, and never goes back: it tells which of two tries is the older."""
     superseded: tuple[str, ...] = ()
@@ -237,15 +243,26 @@ class Row(Record):
 
     def without_exchange(self, now: datetime) -> Row:
         """A copy in which no keep-alive under way can promote anything; what it may have left is swept."""
-        return self if self.exchange is None else self.having(exchange=None, sweep_at=now + LONGEST_RUN)
+        return self if self.exchange is None else self.having(exchange=None).swept_after(now + LONGEST_RUN)
 
-    def expecting_version(self, until: datetime) -> Row:
-        """A copy that sweeps after `until`: a secret version is about to be written that the row does not name yet.
+    def expecting_version(self, now: datetime) -> Row:
+        """A copy that announces a secret version which is about to be written and which the row does not name yet.
+
+        Nothing but time keeps the sweep from it, so an instance whose clock is ahead must not come too early.
+        """
+        return self.swept_after(now + LONGEST_RUN + LONGEST_SKEW)
+
+    def swept_after(self, until: datetime) -> Row:
+        """A copy that sweeps after `until`, and after all that was announced before.
 
         Each announcement has a time of its own, so that ending one does not end another.
         """
         owed = self.sweep_at
         return self.having(sweep_at=until if owed is None else max(until, owed + timedelta(milliseconds=1)))
+
+    def may_have_swept(self, announced: datetime | None) -> bool:
+        """Whether a version that the row swept after `announced` for may have been found and disabled meanwhile."""
+        return announced is not None and (self.sweep_at is None or self.sweep_at < announced)
 
     def released(self, action: str) -> Row:
         """A copy in which nothing holds `action` back."""

@@ -74,7 +74,7 @@ def _telling_the_end(row: Row, before: Row, now: datetime) -> Row:
     if proven or expiry.is_all_that_is_wrong(before):
         return expiry.retold(row, now)
     if status.state is Health.DEGRADED and not enabled:
-        return row.judged(Health.DEGRADED, expiry.besides(row, str(status.reason)), now)
+        return row.judged(Health.DEGRADED, expiry.besides(row, str(status.reason), now), now)
     return row
 
 
@@ -110,10 +110,14 @@ def knows_its_password(row: Row) -> bool:
     return row.passwords is not None and row.passwords.active is not None
 
 
-def recognising(row: Row, enrolled: Enrolled) -> Row:
-    """The row that knows the password in use as the one that was enrolled; others of a run by hand stay recorded."""
+def recognising(row: Row, enrolled: Enrolled, now: datetime) -> Row:
+    """The row that knows the password in use, and its end, as the one that was enrolled.
+
+    Others, of a run by hand, stay recorded.
+    """
     known = enrolled.passwords(row.active_version or "")
-    return row.having(passwords=row.passwords.model_copy(update={"active": known.active}) if row.passwords else known)
+    passwords = row.passwords.model_copy(update={"active": known.active}) if row.passwords else known
+    return expiry.retold(row.having(passwords=passwords), now)
 
 
 def _begun_anew(row: Row, now: datetime, unit: IntervalUnit) -> Row:

@@ -1,7 +1,7 @@
 """What an Entra error means for a person: one row per AADSTS number worth a text of its own.
 
-The numbers choose words only; decisions branch on the OAuth `error` value, as Microsoft asks
-(https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
+The numbers choose words, and how long to wait for what passes; decisions branch on the OAuth `error` value, as
+Microsoft asks (https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
 """
 
 from __future__ import annotations
@@ -17,6 +17,18 @@ TRANSIENT_ERRORS: Final = frozenset({"temporarily_unavailable", "server_error"})
 
 DEAD_GRANT_ERRORS: Final = frozenset({"invalid_grant", "interaction_required", "consent_required", "login_required"})
 """OAuth errors that only a new sign-in mends."""
+
+PASSING: Final = {90033: 60.0, 90090: 60.0, 50033: 60.0, 90055: 300.0}
+"""The AADSTS numbers of faults that pass, and the seconds to wait where the answer does not say."""
+
+RESOURCE_REFUSED: Final = (650057, 500011)
+"""The AADSTS numbers of a Key Vault that the app may not ask for, or that the tenant does not know."""
+
+REQUEST_LOOP: Final = 50196
+"""The AADSTS number of an app that asks for the same again and again: a defect of this service."""
+
+WRONG_PROOF: Final = 501481
+"""The AADSTS number of an authorization code that came without the proof (PKCE) it was asked for with."""
 
 WRONG_SECRET: Final = 7000215
 """The AADSTS number of a client secret that is not the app's, or not known to be everywhere yet."""
@@ -60,7 +72,7 @@ def _rows() -> dict[int, Explanation]:
         | row("The app is registered for a single tenant", "Put the tenant id into the connection", 50194)
         | row("The authorization code belongs to another tenant", "Start again with the same tenant", 700005)
         | row("The redirect URI is not registered", "Add the exact callback URL to the app registration", 50011)
-        | row("The proof of the sign-in's origin (PKCE) does not match", "Start the sign-in again", 501481)
+        | row("The proof of the sign-in's origin (PKCE) does not match", "Start the sign-in again", WRONG_PROOF)
         | row("The authorization code was used already",
               "Check whether the first try made the connection; else start again with a new code", 54005)
         | row("The sign-in has expired because it was not used", sign_in, 70008, 700082)
@@ -75,18 +87,21 @@ def _rows() -> dict[int, Explanation]:
               90094, 90095)
         | row("The Azure Key Vault permission is missing",
               "Add the delegated permission Azure Key Vault 'user_impersonation' to the app and consent",
-              650057, 500011)
+              *RESOURCE_REFUSED)
         | row("Multi-factor authentication is required now", sign_in, 50076, 50079)
         | row("A Conditional Access policy blocks this sign-in",
-              "Ask an administrator to look the correlation id up in the sign-in log", 53003, 53000)
+              "Ask an administrator to look the correlation id up in the sign-in log, then check the connection",
+              53003, 53000)
         | row("The account is disabled", "Reconnect with another account", 50057)
         | row("The account is not assigned to the app",
-              "Ask an administrator to assign the user or group to the enterprise application", 50105)
-        | row("Entra reported a loop of requests", "Wait a while; tell the operators of this service", 50196)
+              "Have an administrator assign the user or group to the enterprise application, then check the connection",
+              50105)
+        | row("Entra reported a loop of requests",
+              "Tell the operators of this service; once that is over, check the connection", REQUEST_LOOP)
         | row("The directory is briefly unavailable", "Try again in a minute", 90033, 90090, 50033)
         | row("The tenant is being throttled", "Try again in a few minutes", 90055)
         | row("The authorization code or token is malformed or expired",
-              "Start again with a new code; a code lives 10 minutes and works once", 9002313, 70000)
+              "Start again with a new code, or reconnect; a code lives 10 minutes and works once", 9002313, 70000)
     )  # fmt: skip
 
 
@@ -108,14 +123,25 @@ BY_ERROR: Final[dict[str, Explanation]] = {
     "access_denied": Explanation("The sign-in was declined", "Open the connect link again and accept"),
 }
 
+SHUT_OUT: Final = Explanation(
+    "Entra does not let the app sign in",
+    "Look the correlation id up in the sign-in log; once it is mended there, check the connection",
+)
+"""A dead grant of an app: it has none, and nobody signs in for it."""
+
 UNKNOWN: Final = Explanation(
     "Entra refused the request", "Try again; if it stays so, look the correlation id up in the sign-in log"
 )
 
 
-def explain(refusal: Refusal) -> str:
-    """One or two sentences for people: what happened, what to do, and the ids that support asks for."""
-    explanation = EXPLANATIONS.get(refusal.aadsts or 0) or BY_ERROR.get(refusal.error, UNKNOWN)
+def explain(refusal: Refusal, *, by_app: bool = False) -> str:
+    """One or two sentences for people: what happened, what to do, and the ids that support asks for.
+
+    With `by_app` an app signed in as itself, so that nobody can be asked to sign in.
+    """
+    is_shut_out = by_app and refusal.error in DEAD_GRANT_ERRORS
+    by_error = SHUT_OUT if is_shut_out else BY_ERROR.get(refusal.error, UNKNOWN)
+    explanation = EXPLANATIONS.get(refusal.aadsts or 0, by_error)
     code = f" (AADSTS{refusal.aadsts})" if refusal.aadsts else ""
     support = f" Correlation id: {refusal.correlation_id}." if refusal.correlation_id else ""
     return f"{explanation.text}{code}. {explanation.remedy}.{support}"

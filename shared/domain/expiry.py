@@ -77,10 +77,10 @@ def while_off(row: Row) -> str | None:
     return f"Rotation is off: the client secret in use ends on {active.ends_at:%Y-%m-%d}. Enable rotation before then."
 
 
-def besides(row: Row, trouble: str) -> str:
-    """What the status of a connection in trouble says: its trouble, and while rotation is off, the end as well."""
-    end = while_off(row)
-    return trouble if end is None else f"{trouble.rstrip('.')}. {end}"
+def besides(row: Row, trouble: str, now: datetime) -> str:
+    """What the status of a connection in trouble says: its trouble, and while rotation is off, the end to come."""
+    end, told = known_end(row), while_off(row)
+    return trouble if told is None or end is None or now >= end else f"{trouble.rstrip('.')}. {told}"
 
 
 def _ends(row: Row, end: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What a rotation would do if it began now, for callers who ask before they press."""
+"""What a rotation does, or would do if it began now, for callers who ask before they press."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ class Forecast(Record):
 
 
 def forecast(row: Row, now: datetime, unit: IntervalUnit) -> Forecast:
-    """The plan for a row that has a rotation."""
+    """The plan for a row that has a rotation: of the run under way, or else of one that began now."""
     rotation = row.connection.rotation
+    started = row.run.started_at if row.run else now
     following = None
     if rotation is not None and row.connection.is_auto_rotation_enabled:
         following = schedule.after_success(
-            now,
+            started,
             now,
             interval=rotation.rotation_interval,
             at=rotation.rotate_at_utc,
@@ -44,7 +45,7 @@ def forecast(row: Row, now: datetime, unit: IntervalUnit) -> Forecast:
     if row.connection.method is not Method.CLIENT_SECRET:
         return Forecast(
             issues="refresh-token",
-            starts_at=now,
+            starts_at=started,
             earliest_in_use_at=now,
             revokes=[],
             keeps=[],
@@ -52,14 +53,16 @@ def forecast(row: Row, now: datetime, unit: IntervalUnit) -> Forecast:
         )
     active = row.passwords.active if row.passwords else None
     inactive = row.passwords.inactive if row.passwords else None
+    pending = row.passwords.pending if row.passwords else None
     revokes = [key.key_id for key in (inactive, active) if key and (key is inactive or not key.issued)]
     if row.passwords is None and row.secret_key_id is not None:
         revokes = [row.secret_key_id]
+    first_proof = pending.proven_at if pending and pending.proven_at else now
     return Forecast(
         issues="app-password",
-        starts_at=now,
-        earliest_in_use_at=now + password_rotation.PROVE_APART,
-        ends_at=password_rotation.ends_at(row, now, unit),
+        starts_at=started,
+        earliest_in_use_at=max(now, first_proof + password_rotation.PROVE_APART),
+        ends_at=pending.key.ends_at if pending else password_rotation.ends_at(row, now, unit),
         revokes=revokes,
         keeps=[active.key_id] if active and active.issued else [],
         next_rotation_at=following,

@@ -24,12 +24,15 @@ def renewal_at(row: Row) -> datetime | None:
 
     None for what cannot be renewed: a grant that is dead waits for a person.
     """
-    if row.connection.method is not Method.OAUTH or row.active_version is None:
-        return None
-    if row.connection.status.state is Health.NEEDS_RECONNECT:
+    if row.connection.method is not Method.OAUTH or row.active_version is None or waits_for_a_person(row):
         return None
     stored = row.stored_at or row.connection.created_at
     return stored + KEEPALIVE_AFTER + timedelta(seconds=zlib.crc32(row.id.encode()) % _SPREAD_SECONDS)
+
+
+def waits_for_a_person(row: Row) -> bool:
+    """Whether nothing that this service does by itself can make anything of the grant."""
+    return row.connection.method is Method.OAUTH and row.connection.status.state is Health.NEEDS_RECONNECT
 
 
 def is_same_exchange(row: Row, tried: Row) -> bool:

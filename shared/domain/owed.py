@@ -99,5 +99,7 @@ def _owed_while_active(row: Row) -> Iterator[Owed]:
     if (renewal := keep_alive.renewal_at(row)) is not None:
         yield Owed(Action.KEEP_ALIVE, renewal)
     rotation = row.connection.rotation
+    if keep_alive.waits_for_a_person(row):
+        return  # its date stays, and the run comes once it is mended
     if row.connection.is_auto_rotation_enabled and rotation is not None and rotation.next_rotation_at is not None:
         yield Owed(Action.ROTATE, rotation.next_rotation_at)

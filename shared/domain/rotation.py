@@ -129,11 +129,15 @@ def failed(row: Row, message: str, *, state: Health, now: datetime, unit: Interv
         )
         .having(
             run=None,
+            failed_apart=state is not Health.NEEDS_RECONNECT,
             **_sweeps(row, now, wanted=run.attempt > 0),
         )
         .recording(*_entries(row, run, RotationStatus.FAILED, message, now, key_id=_given_up(row)))
     )
-    judged = without_pending(changed, now).judged(state, expiry.besides(changed, message), now)
+    judged = without_pending(changed, now)
+    if state is Health.NEEDS_RECONNECT or row.connection.status.state is not Health.NEEDS_RECONNECT:
+        message = expiry.besides(changed, message, now)
+        judged = judged.judged(state, message, now)  # else only a person can mend it, still
     return judged.without_exchange(now) if state is Health.NEEDS_RECONNECT else judged
 
 
@@ -158,7 +162,7 @@ def _sweeps(row: Row, now: datetime, *, wanted: bool) -> dict[str, datetime | No
     if not wanted:
         return {"sweep_at": row.sweep_at, "sweep_passwords_at": row.sweep_passwords_at}
     passwords = now + LONGEST_RUN if row.connection.method is Method.CLIENT_SECRET else None
-    return {"sweep_at": now + LONGEST_RUN, "sweep_passwords_at": passwords}
+    return {"sweep_at": row.swept_after(now + LONGEST_RUN).sweep_at, "sweep_passwords_at": passwords}
 
 
 def _under_way(row: Row) -> tuple[Run, Rotation]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.domain import expiry
-from shared.domain.connection import Health, Row
+from shared.domain.connection import Health, RotationStatus, Row
 from shared.domain.credential import Method
 from shared.domain.entra_errors import judge
 from shared.domain.errors import ConnectionBroken, GrantRefused
@@ -60,7 +60,13 @@ def worked(row: Row, now: datetime) -> Row:
     """The row once its credential served; what else is wrong with the connection, as a failed rotation, stays."""
     if not is_dead(row) and row.refused is None:
         return row
-    return expiry.retold(row.having(refused=None), now)
+    mended = row.having(refused=None)
+    told, rotation = expiry.retold(mended, now), row.connection.rotation
+    failed = rotation is not None and rotation.rotation_status is RotationStatus.FAILED and row.failed_apart
+    if rotation is None or not failed or told.connection.status.state is not Health.ACTIVE:
+        return told
+    reason = expiry.besides(row, str(rotation.last_rotation_message), now)
+    return mended.having(warned=told.warned).judged(Health.DEGRADED, reason, now)
 
 
 def broken(row: Row) -> ConnectionBroken:

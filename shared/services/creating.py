@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain import creation
 from shared.domain.audit import Action, Actor, ActorType, Origin
-from shared.domain.connection import LONGEST_RUN, Idempotency, Lifecycle, OutboxEntry, Row
+from shared.domain.connection import Idempotency, Lifecycle, OutboxEntry, Row
 from shared.domain.creation import NewConnection, Proof
 from shared.domain.editing import check_rotation_supported
 from shared.domain.errors import (
@@ -31,6 +31,7 @@ from shared.services.background import Background
 from shared.services.ports import Clock, ConnectionTable, Stored, StoredVersion, Vault
 from shared.services.proving import MAX_SECRET_BYTES, Prove
 from shared.services.rows import Rows
+from shared.services.undoing import Stage, Undoing, check_reserved
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Creating:
         self._background = background
         self._clock = clock
         self._unit = unit
+        self._undo = Undoing(rows=rows, vault=vault, advance=advance, clock=clock)
 
     async def create(
         self,
@@ -160,7 +162,7 @@ class Creating:
 
     async def _complete(self, stored: Stored, prove: Prove, requested: Origin, visit: Visit | None) -> Row:
         """From reserved to active, or back to nothing."""
-        stage = _Stage()
+        stage = Stage()
         try:
             return await self._activate(stored, prove, stage, requested, visit)
         except BaseException as fault:  # cancellation too must not leave a half-made connection
@@ -171,23 +173,33 @@ class Creating:
             return made
 
     async def _activate(
-        self, stored: Stored, prove: Prove, stage: _Stage, requested: Origin, visit: Visit | None
+        self, stored: Stored, prove: Prove, stage: Stage, requested: Origin, visit: Visit | None
     ) -> Row:
         proof = await prove(stored.row)
         stage.public = proof.public
         version = await self._put(stored.row, proof, stage)
         now = self._clock()
-        after = creation.activated(
-            stored.row,
-            proof,
-            version.id if version else None,
-            repeated=version is not None and version.maybe_repeated,
-            now=now,
-            unit=self._unit,
-        ).recording(*_lines(stored.row, proof, requested, visit, now))
-        return (await self._rows.save(stored, after)).row
+        lines = _lines(stored.row, proof, requested, visit, now)
 
-    async def _put(self, row: Row, proof: Proof, stage: _Stage) -> StoredVersion | None:
+        def activated(row: Row) -> Row:
+            if row.lifecycle is Lifecycle.ACTIVE and row.secret_name == stored.row.secret_name:
+                return row  # our own write won, its answer was lost, and somebody wrote since
+            check_reserved(row, stored.row)
+            return creation.activated(
+                row,
+                proof,
+                version.id if version else None,
+                repeated=version is not None and version.maybe_repeated,
+                now=now,
+                unit=self._unit,
+            ).recording(*lines)
+
+        made = await self._rows.change_from(stored, activated)
+        if made is None:
+            raise ConcurrentChange
+        return made.row
+
+    async def _put(self, row: Row, proof: Proof, stage: Stage) -> StoredVersion | None:
         if proof.secret is None:
             return None
         if len(proof.secret.encode()) > MAX_SECRET_BYTES:
@@ -196,54 +208,6 @@ class Creating:
         version = await self._vault.put(row.secret_name, proof.secret, tags={"connectionId": row.id})
         stage.putting = False
         return version
-
-    async def _undo(self, stored: Stored, stage: _Stage, *, may_land_late: bool) -> Row | None:
-        """Free the name, then remove what was stored; the row if it turns out to have been made after all.
-
-        Raises nothing of its own: what cannot be done now stays owed by the row.
-        """
-        row = stored.row
-        try:
-            if not stage.secret_put:
-                await self._rows.remove(stored)
-                return None
-            # A secret still on its way may land after its removal: the row stays to remove it once more.
-            until = self._clock() + (LONGEST_RUN if may_land_late else timedelta())
-            await self._rows.save(stored, creation.given_up(row.showing(credentials=stage.public), until))
-            if may_land_late:
-                await self._vault.delete(row.secret_name)
-            await self._advance(row.org_id, row.id, only=WHILE_SOMEBODY_WAITS)
-        except ConcurrentChange:
-            return await self._made_or_discarded(row)
-        except ProductError as fault:
-            log.warning("connection.cleanup-left connectionId=%s reason=%s", row.id, fault.code)
-        return None
-
-    async def _made_or_discarded(self, row: Row) -> Row | None:
-        """Either our activation won though its answer was lost, or the reservation ran out while we were slow.
-
-        In the second case nobody but us knows of the secret that we stored.
-        """
-        try:
-            present = await self._rows.read(row.org_id, row.id)
-            if present is not None and present.row.lifecycle is Lifecycle.ACTIVE:
-                return present.row
-            await self._vault.delete(row.secret_name)
-        except ProductError as fault:
-            log.error("connection.secret-left secretName=%s reason=%s", row.secret_name, fault.code)
-        return None
-
-
-@dataclass(slots=True)
-class _Stage:
-    """How far a creation came."""
-
-    secret_put: bool = False
-    """Something secret may be in Key Vault."""
-    putting: bool = False
-    """The request that stores it has not been answered."""
-    public: dict[str, str] = field(default_factory=dict)
-    """What was proven: should it be an app that rotates, the row that is given up tells which claim to release."""
 
 
 def name_taken(name: str) -> NameTaken:

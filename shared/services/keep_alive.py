@@ -80,7 +80,7 @@ class KeepAlive:
                 active_version=version.id, superseded=(*row.superseded, *former), stored_at=now, exchange=None
             )
             if version.maybe_repeated:
-                renewed = renewed.having(sweep_at=now + LONGEST_RUN)
+                renewed = renewed.swept_after(now + LONGEST_RUN)
             return standing.worked(renewed, now)
 
         try:

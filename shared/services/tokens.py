@@ -34,6 +34,8 @@ Result = TypeVar("Result")
 
 MIN_LIFE = timedelta(minutes=5)
 FRESH = timedelta(seconds=60)
+JUST_NOW = timedelta(seconds=1)
+"""How long nobody is thought to have judged a connection since its row was read."""
 REFUSAL_KEPT = timedelta(seconds=30)
 """How long a refusal that a change at Entra may end is repeated without asking Entra again."""
 MAX_ENTRIES = 10_000
@@ -124,10 +126,11 @@ class Tokens:
         if not entry.serves(self._clock()):
             source = "entra"
             entry = await self._together("sign-in", key, self._signed_in)
-        if entry.token is None:
+        token = entry.token
+        if token is None:
             raise entry.refusal()
         await self._tell(entry, caller)
-        return source, entry.token
+        return source, token
 
     async def _together(self, what: str, key: Key, act: Callable[[Key], Coroutine[Any, Any, _Entry]]) -> _Entry:
         """One at a time for each connection; who comes meanwhile waits along. A caller who leaves ends nothing."""
@@ -162,10 +165,10 @@ class Tokens:
         try:
             if standing.is_dead(entry.row):
                 raise standing.broken(entry.row)
-            row, token = await self._use(entry.row)
+            row, token = await self._use(entry.row, fresh=now - entry.read_at < JUST_NOW)
         except ConnectionBroken as broken:
-            entry.token, entry.broken, entry.broken_at = None, broken, now
-            return entry
+            refused = _Entry(entry.row, entry.project, entry.read_at, broken=broken, broken_at=now)
+            return self._remember(key, refused) if self._entries.get(key) is entry else refused
         except NotFound:
             self._entries.pop(key, None)
             raise
@@ -181,7 +184,7 @@ class Tokens:
     async def _tell(self, entry: _Entry, caller: Caller) -> None:
         """Audit the caller's first use of this token. Unwritten, the next request tries again."""
         told = entry.told.get(caller.object_id)
-        if told is None:
+        if told is None or _has_failed(told):
             told = entry.told[caller.object_id] = _task(self._auditing.record(caller.org_id, self._line(entry, caller)))
         try:
             await asyncio.shield(told)
@@ -197,6 +200,10 @@ class Tokens:
                 Action.USE, Origin.of(caller), self._clock(), connection_id=entry.row.id, connection_name=name
             )
         return entry.lines[caller.object_id]
+
+
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _task(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain import editing
+from shared.domain import editing, standing
 from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
-from shared.domain.connection import LONGEST_RUN, Lifecycle, Row, credentials_hash
+from shared.domain.connection import Lifecycle, Row, credentials_hash
 from shared.domain.creation import Enrolled, Proof
 from shared.domain.credential import AppCredential
 from shared.domain.editing import Edit
@@ -143,7 +143,7 @@ class Updating:
             nonlocal owed
             _check_unchanged(row, seen)
             owed = row.sweep_at
-            return row.expecting_version(self._clock() + LONGEST_RUN)
+            return row.expecting_version(self._clock())
 
         announced = await self._rows.change(seen.org_id, seen.id, announce)
         if announced is None:
@@ -152,8 +152,11 @@ class Updating:
         return _Replacement(proof, version, announced.sweep_at, owed)
 
     def _is_known(self, seen: Row, submitted: SubmittedCode | AppCredential) -> bool:
-        """Whether the connection was last given just this, so that a secret rotated away is not put back."""
-        if isinstance(submitted, SubmittedCode):
+        """Whether the connection was last given just this, so that a secret rotated away is not put back.
+
+        One that only a person can mend is mended by submitting the same again: whether it serves is shown at Entra.
+        """
+        if isinstance(submitted, SubmittedCode) or standing.is_dead(seen):
             return False
         return credentials_hash(submitted_parts(submitted), seen.hash_salt) == seen.connection.credentials_hash
 
@@ -162,6 +165,8 @@ class Updating:
     ) -> Row:
         _check_unchanged(row, seen)
         now = self._clock()
+        if replacement is not None and row.may_have_swept(replacement.announced):
+            raise ConcurrentChange
         if replacement is not None and replacement.is_whole and row.sweep_at == replacement.announced:
             row = row.having(sweep_at=replacement.sweep_at)  # nothing went astray: what was announced is over
         after = editing.edited(row, update.edit, now, self._unit)
@@ -173,7 +178,7 @@ class Updating:
         if enrolled is not None and not editing.knows_its_password(after):
             if row.active_version != seen.active_version:
                 raise ConcurrentChange
-            after = editing.recognising(after, enrolled)
+            after = editing.recognising(after, enrolled, now)
         key_id = update.secret_key_id
         if after is row:
             return row if key_id in (None, row.secret_key_id) else row.having(secret_key_id=key_id)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from yarl import URL
 
+from local.entra import seed
+from shared.domain.entra_errors import RESOURCE_REFUSED
 from shared.domain.errors import BadRequest, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.contract.authorities import MSAL_WARNINGS, REDIRECT_URI, RealEntra, refusal_of
 from tests.fakes.entra import ADA
@@ -78,6 +82,27 @@ async def test_a_passing_refusal_is_not_one_for_good(real_authority: RealEntra) 
         await real_authority.entra.refresh(ADA.tenant_id, token)
 
 
+async def test_a_tenant_that_is_throttled_says_so_and_is_given_longer(real_authority: RealEntra) -> None:
+    token = await refreshing(real_authority)
+    body = {"error": "temporarily_unavailable", "error_codes": [90055]}
+    for headers, least in (({}, 300), ({"Retry-After": "17"}, 17)):
+        await real_authority.control.fault(TOKEN, status=429, body=body, headers=headers)
+        with pytest.raises(UpstreamUnavailable, match="throttled") as caught:
+            await real_authority.entra.refresh(ADA.tenant_id, token)
+        assert caught.value.retry_after is not None
+        assert least <= caught.value.retry_after <= least * 1.25
+
+
+@pytest.mark.parametrize("number", RESOURCE_REFUSED)
+async def test_a_key_vault_that_may_not_be_asked_for_is_not_the_services_own_trouble(
+    real_authority: RealEntra, number: int
+) -> None:
+    token = await refreshing(real_authority)
+    await real_authority.control.fault(TOKEN, status=401, body={"error": "invalid_client", "error_codes": [number]})
+    assert await refusal_of(real_authority.entra.refresh(ADA.tenant_id, token)) == ("invalid_client", number)
+    assert real_authority.own.forgotten == 0
+
+
 async def test_the_same_refusal_is_asked_for_each_time(real_authority: RealEntra) -> None:
     token = await refreshing(real_authority)
     await real_authority.control.fault(
@@ -98,6 +123,47 @@ async def test_an_answer_that_makes_no_sense_is_the_authoritys_fault(real_author
     with pytest.raises(UpstreamError):
         await real_authority.entra.refresh(ADA.tenant_id, token)
     await real_authority.entra.refresh(ADA.tenant_id, token)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"expires_in": "soon"},
+        {"expires_in": None},
+        {"expires_in": 1e12},
+        {"expires_in": 1e300},
+        {"expires_in": []},
+        {"refresh_token": 5},
+        {"refresh_token": ["a-token"]},
+        {"refresh_token": {"a": "token"}},
+    ],
+    ids=str,
+)
+async def test_a_member_of_another_type_is_the_authoritys_fault(
+    real_authority: RealEntra, nonsense: dict[str, object]
+) -> None:
+    token = await refreshing(real_authority)
+    answer = {"access_token": "a", "refresh_token": "r", "expires_in": "60", "id_token": await id_token(real_authority)}
+    await real_authority.control.fault(TOKEN, status=200, body=answer)
+    assert (await real_authority.entra.refresh(ADA.tenant_id, token)).refresh_token == "r"
+    await real_authority.control.fault(TOKEN, status=200, body=answer | nonsense)
+    with pytest.raises(UpstreamUnavailable, match="makes no sense"):
+        await real_authority.entra.refresh(ADA.tenant_id, token)
+
+
+async def id_token(real_authority: RealEntra) -> str:
+    """An ID token that is meant for the service."""
+    begun = await real_authority.entra.begin(ADA.tenant_id, redirect_uri=REDIRECT_URI, state="s", form_post=True)
+    claims = {
+        "iss": f"{URL(begun.url).origin()}/{ADA.tenant_id}/v2.0",
+        "aud": seed.OAUTH_CLIENT_ID,
+        "tid": ADA.tenant_id,
+        "oid": ADA.object_id,
+        "sub": ADA.object_id,
+        "iat": time.time(),
+        "exp": time.time() + 600,
+    }
+    return jwt.encode(claims, "k" * 32)
 
 
 async def test_a_sign_in_without_a_refresh_token_says_what_is_missing(real_authority: RealEntra) -> None:

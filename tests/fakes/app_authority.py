@@ -96,7 +96,7 @@ class FakeAppAuthority:
         if app is None:
             raise _refusal("unauthorized_client", 700016)
         if app.refused_with is not None:
-            raise GrantRefused(app.refused_with, explain(app.refused_with))
+            raise GrantRefused(app.refused_with, explain(app.refused_with, by_app=True))
         if isinstance(credential, ClientSecret):
             self._check_secret(app, credential.client_secret)
         elif isinstance(credential, Certificate):
@@ -133,4 +133,4 @@ def _proof(credential: Certificate) -> str | None:
 
 def _refusal(error: str, aadsts: int) -> GrantRefused:
     refusal = Refusal(error, aadsts)
-    return GrantRefused(refusal, explain(refusal))
+    return GrantRefused(refusal, explain(refusal, by_app=True))

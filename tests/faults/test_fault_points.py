@@ -18,6 +18,7 @@ from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.faults import invariants
 from tests.faults.scenarios import SCENARIOS, Scenario, upkeep
+from tests.faults.switching import SWITCHING
 from tests.unit.services.world import ORG
 
 RECOVERY = timedelta(minutes=45)
@@ -57,7 +58,7 @@ async def recovered(world: FakeApplication, patience: timedelta) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *SWITCHING], ids=lambda scenario: scenario.name)
 async def test_whatever_goes_wrong_at_any_call_everything_holds(
     scenario: Scenario, fault: str, caplog: pytest.LogCaptureFixture, record_property: Callable[[str, object], None]
 ) -> None:

@@ -29,7 +29,7 @@ from tests.faults.turns import Turns
 from tests.unit.services.apps import secret, update
 from tests.unit.services.world import CALLER, ORG, rotate
 
-MOST, MOST_ISSUING = 8, 16
+MOST, MOST_ISSUING = 8, 17
 """Changes are tried after each of the first so many calls of either worker. Adding a password is further on."""
 
 RECOVERY = timedelta(minutes=45)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from azure.core import MatchConditions
@@ -240,11 +241,14 @@ def _place(entity: Any) -> str:
 
 def _page(found: Sequence[tuple[str, Any]], limit: int) -> Page:
     """Up to `limit` of what was found, each under its place in the list."""
-    items = [
-        Listed(Connection.model_validate_json(entity["copy"]), bool(entity["restricted"]), place)
-        for place, entity in found[:limit]
-    ]
+    items = [Listed(_listed(entity["copy"]), bool(entity["restricted"]), place) for place, entity in found[:limit]]
     return Page(items, found[limit - 1][0] if len(found) > limit else None)
+
+
+@lru_cache(maxsize=1000)
+def _listed(copy: str) -> Connection:
+    """What callers see of a connection. Lists read the same copies again and again, and a record never changes."""
+    return Connection.model_validate_json(copy)
 
 
 def _stored(entity: Any) -> Stored:

@@ -93,6 +93,14 @@ def test_a_dead_grant_without_rotation_owes_nothing_and_needs_no_due_row(row: Ro
     assert plan_hint(dead, NOW, "new") is None
 
 
+def test_a_dead_grant_owes_no_rotation_of_its_own_but_one_that_was_asked_for() -> None:
+    dead = active().judged(Health.NEEDS_RECONNECT, "revoked", NOW)
+    assert next_owed(dead) is None
+    assert owed(rotation.requested(dead, "a-run", Trigger.MANUAL, NOW)) == (Action.ROTATE, NOW)
+    degraded = active().judged(Health.DEGRADED, "disabled", NOW).rotating(next_rotation_at=NOW)
+    assert owed(degraded) == (Action.ROTATE, NOW)
+
+
 def test_a_run_under_way_is_owed_even_while_auto_rotation_is_off() -> None:
     row = rotation.requested(active(enabled=False), "a-run", Trigger.MANUAL, NOW)
     assert owed(row) == (Action.ROTATE, NOW)

@@ -74,6 +74,13 @@ def test_failure_leaves_the_active_credential_and_tries_again_the_day_after() ->
     assert row.sweep_at == ENDED + LONGEST_RUN
 
 
+def test_a_failure_that_passes_takes_nothing_back_of_what_only_a_person_can_mend() -> None:
+    dead = running().judged(Health.NEEDS_RECONNECT, "It was revoked", NOW)
+    row = rotation.failed(dead, "Entra is unavailable", state=Health.DEGRADED, now=ENDED, unit=DAYS)
+    assert row.connection.status == dead.connection.status
+    assert schedule_of(row).last_rotation_message == "Entra is unavailable"
+
+
 def test_a_failure_before_any_try_leaves_no_version_to_look_for() -> None:
     row = rotation.failed(running(attempts=0), "x", state=Health.DEGRADED, now=ENDED, unit=DAYS)
     assert row.sweep_at is None

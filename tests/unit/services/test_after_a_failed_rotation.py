@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import Connection, Rotation, RotationStatus
+from shared.domain.connection import Connection, Health, RotationStatus
 from shared.domain.errors import Refusal
 from shared.domain.graph_errors import PERMISSION
 from tests.fakes.application import FakeApplication
+from tests.fakes.entra import ADA
 from tests.unit.services.apps import app_of, register, rotating, secret, update
-from tests.unit.services.world import DAY, MINUTE, ORG, rotate, row_of
-
-SETTLED = 10 * MINUTE
+from tests.unit.services.rotations import SETTLED, rotation_of
+from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, rotate, row_of, wish
 
 Begin = Callable[[FakeApplication, Connection], Awaitable[None]]
 
@@ -31,14 +31,8 @@ async def failing(world: FakeApplication) -> Connection:
     return connection
 
 
-def rotation_of(world: FakeApplication, connection: Connection) -> Rotation:
-    rotation = row_of(world, connection.id).connection.rotation
-    assert rotation is not None
-    return rotation
-
-
 def told(world: FakeApplication, connection: Connection) -> tuple[RotationStatus, str | None]:
-    rotation = rotation_of(world, connection)
+    rotation = rotation_of(world, connection.id)
     return rotation.rotation_status, rotation.last_rotation_message
 
 
@@ -58,7 +52,7 @@ async def test_rotation_that_begins_anew_is_not_failing(world: FakeApplication, 
     connection = await failing(world)
     await begin_anew(world, connection)
     assert told(world, connection) == (RotationStatus.SUCCESS, None)
-    first = rotation_of(world, connection).next_rotation_at
+    first = rotation_of(world, connection.id).next_rotation_at
     assert first is not None
     changed = await update(world, connection.id, rotation={"rotation_interval": 2})
     assert changed.rotation is not None
@@ -139,3 +133,33 @@ async def test_a_new_secret_that_is_lost_in_key_vault_is_nobodys_to_submit_again
     await world.run(SETTLED)
     text = "The new client secret is missing from Key Vault or unreadable; the present one stays in use."
     assert told(world, connection) == (RotationStatus.FAILED, text)
+
+
+async def test_a_secret_that_is_accepted_again_does_not_hide_that_the_rotation_failed(world: FakeApplication) -> None:
+    connection = await failing(world)
+    before = row_of(world, connection.id).connection.status
+    assert (before.state, before.reason) == (Health.DEGRADED, PERMISSION)
+    for refusal in (Refusal("unauthorized_client", 7000112), Refusal("invalid_grant", 53003)):
+        app_of(world).refused_with = refusal
+        checked = await world.app.checking(CALLER, connection.id, None)
+        assert f"AADSTS{refusal.aadsts}" in str(checked.message)
+        app_of(world).refused_with = None
+        checked = await world.app.checking(CALLER, connection.id, None)
+        assert (checked.state, checked.message) == (Health.DEGRADED, PERMISSION)
+        assert told(world, connection) == (RotationStatus.FAILED, PERMISSION)
+    await rotate(world, connection.id)
+    await world.run(SETTLED)
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+
+
+async def test_a_grant_that_is_accepted_again_is_whole_though_its_rotation_failed(world: FakeApplication) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.entra.revoke(ADA)
+    await rotate(world, connection.id)
+    await world.app.advance(ORG, connection.id)
+    for _ in range(2):
+        checked = await world.app.checking(CALLER, connection.id, None)
+        assert checked.state is Health.NEEDS_RECONNECT
+        world.entra.accept(ADA)
+        assert (await world.app.checking(CALLER, connection.id, None)).state is Health.ACTIVE
+        world.entra.revoke(ADA)

@@ -63,9 +63,9 @@ async def test_each_change_leaves_a_line_that_names_who_and_what(world: FakeAppl
 
 
 async def test_a_scheduled_rotation_is_the_systems_doing(world: FakeApplication) -> None:
-    await created(world, wish(rotation=MONTHLY))
+    await created(world, wish(rotation=MONTHLY.model_copy(update={"rotation_interval": 5})))
     world.entra.revoke(ADA)
-    world.clock.advance(31 * DAY)
+    world.clock.advance(6 * DAY)
     await world.tick()
     line = world.audit.lines(ORG)[0]
     assert (line["action"], line["outcome"]) == ("rotation.run", "failure")

@@ -10,10 +10,9 @@ from shared.domain.connection import Connection, Health
 from shared.domain.errors import Refusal
 from shared.domain.graph_errors import PERMISSION
 from tests.fakes.application import FakeApplication
-from tests.unit.services.apps import app_of, register, rotating, secret, update
-from tests.unit.services.world import CALLER, DAY, MINUTE, rotate, row_of
-
-SETTLED = 10 * MINUTE
+from tests.unit.services.apps import SCHEDULE, app_connection, app_of, register, rotating, secret, update
+from tests.unit.services.rotations import SETTLED, rotated
+from tests.unit.services.world import CALLER, DAY, MINUTE, ORG, rotate, row_of
 
 
 def status(world: FakeApplication, connection: Connection) -> tuple[Health, str | None]:
@@ -28,12 +27,11 @@ async def own_secret(world: FakeApplication, days: int, *, interval: int = 30) -
     return await rotating(world, interval=interval), end
 
 
-async def rotated(world: FakeApplication) -> tuple[Connection, datetime]:
+async def of_ours(world: FakeApplication) -> tuple[Connection, datetime]:
     """A connection whose secret was issued by a rotation, and when that one ends."""
     register(world, "first")
     connection = await rotating(world)
-    await rotate(world, connection.id)
-    await world.run(SETTLED)
+    await rotated(world, connection.id)
     (password,) = app_of(world).passwords
     assert password.ends is not None
     return connection, password.ends
@@ -72,10 +70,21 @@ class TestOn:
         await world.run(SETTLED)
         assert status(world, connection) == (Health.ACTIVE, None)
 
+    async def test_enabling_it_later_says_so_in_the_answer(self, world: FakeApplication) -> None:
+        app = register(world, "first")
+        app.passwords[0].ends = world.clock() + 20 * DAY
+        connection = await app_connection(world)
+        schedule = {**SCHEDULE, "rotation_interval": 30}
+        on = await update(
+            world, connection.id, key_id=app.passwords[0].key_id, is_auto_rotation_enabled=True, rotation=schedule
+        )
+        assert on.status.state is Health.DEGRADED
+        assert "and the next rotation is only on 2026-04-02. Rotate it now" in str(on.status.reason)
+
     async def test_enabling_again_late_says_that_the_secret_ends_before_the_next_run(
         self, world: FakeApplication
     ) -> None:
-        connection, end = await rotated(world)
+        connection, end = await of_ours(world)
         await update(world, connection.id, is_auto_rotation_enabled=False)
         await world.run(40 * DAY)
         assert status(world, connection)[0] is Health.DEGRADED
@@ -96,7 +105,7 @@ class TestOn:
         assert (changed.status.state, changed.status.reason) == (Health.ACTIVE, None)
 
     async def test_a_secret_of_ours_with_one_run_left_says_so(self, world: FakeApplication) -> None:
-        connection, end = await rotated(world)
+        connection, end = await of_ours(world)
         await update(world, connection.id, rotation={"rotation_interval": 50})
         await world.run(end - 29 * DAY - world.clock())
         state, reason = status(world, connection)
@@ -113,7 +122,7 @@ class TestOff:
     """Rotation is off, and the last secret ends one day."""
 
     async def test_switched_off_because_it_fails_it_says_both(self, world: FakeApplication) -> None:
-        connection, end = await rotated(world)
+        connection, end = await of_ours(world)
         await failed(world, connection)
         off = await update(world, connection.id, is_auto_rotation_enabled=False)
         assert off.status.state is Health.DEGRADED
@@ -124,13 +133,23 @@ class TestOff:
         assert (on.status.state, on.status.reason) == (Health.ACTIVE, None)
 
     async def test_a_run_by_hand_that_fails_keeps_saying_it(self, world: FakeApplication) -> None:
-        connection, end = await rotated(world)
+        connection, end = await of_ours(world)
         await update(world, connection.id, is_auto_rotation_enabled=False)
         await failed(world, connection)
         assert f"the client secret in use ends on {end:%Y-%m-%d}" in str(status(world, connection)[1])
 
+    async def test_after_the_end_nothing_is_said_of_enabling_it_before(self, world: FakeApplication) -> None:
+        connection, end = await of_ours(world)
+        await update(world, connection.id, is_auto_rotation_enabled=False)
+        world.clock.advance(end - world.clock() + DAY)
+        await rotate(world, connection.id)
+        await world.run(SETTLED)
+        reason = str(status(world, connection)[1])
+        assert reason.startswith("The client secret has expired")
+        assert "Rotation is off" not in reason
+
     async def test_a_refusal_that_passes_keeps_it_too(self, world: FakeApplication) -> None:
-        connection, _ = await rotated(world)
+        connection, _ = await of_ours(world)
         off = await update(world, connection.id, is_auto_rotation_enabled=False)
         await world.run(DAY)
         app_of(world).refused_with = Refusal("unauthorized_client", 7000112)
@@ -147,8 +166,47 @@ class TestOff:
         assert (off.status.state, off.status.reason) == (Health.DEGRADED, text)
 
     async def test_another_secret_ends_what_was_said_of_the_former(self, world: FakeApplication) -> None:
-        connection, _ = await rotated(world)
+        connection, _ = await of_ours(world)
         await update(world, connection.id, is_auto_rotation_enabled=False)
         register(world, "second")
         changed = await update(world, connection.id, secret("second"))
         assert changed.status.reason is None
+
+    async def test_disabling_says_when_the_last_secret_ends_and_enabling_takes_it_back(
+        self, world: FakeApplication
+    ) -> None:
+        register(world, "first")
+        made = await rotating(world)
+        await rotated(world, made.id)
+        off = await update(world, made.id, is_auto_rotation_enabled=False)
+        ends = app_of(world).passwords[0].ends
+        assert off.status.state is Health.ACTIVE
+        assert f"ends on {ends:%Y-%m-%d}" in str(off.status.reason)
+        on = await update(world, made.id, is_auto_rotation_enabled=True)
+        assert on.status.reason is None
+        await rotated(world, made.id)
+
+    async def test_rotation_switched_off_while_a_run_is_under_way_still_says_when_the_last_secret_ends(
+        self,
+        world: FakeApplication,
+    ) -> None:
+        register(world, "first")
+        connection = await rotating(world)
+        await rotate(world, connection.id)
+        await world.app.advance(ORG, connection.id)
+        await update(world, connection.id, is_auto_rotation_enabled=False)
+        await world.run(20 * MINUTE)
+        row = row_of(world, connection.id)
+        assert row.passwords is not None
+        assert row.passwords.active is not None
+        assert row.passwords.active.issued
+        assert f"ends on {row.passwords.active.ends_at:%Y-%m-%d}" in str(row.connection.status.reason)
+
+    async def test_the_end_of_a_secret_that_was_taken_over_is_known(self, world: FakeApplication) -> None:
+        app = register(world, "first")
+        app.passwords[0].ends = world.clock() + 40 * DAY
+        connection = await rotating(world)
+        off = await update(world, connection.id, is_auto_rotation_enabled=False)
+        assert f"ends on {app.passwords[0].ends:%Y-%m-%d}" in str(off.status.reason)
+        await world.run(11 * DAY)
+        assert row_of(world, connection.id).connection.status.state is Health.DEGRADED

@@ -12,9 +12,11 @@ from shared.domain.connection import Health
 from shared.domain.errors import ConnectionBroken, NotFound, Refusal, UpstreamTimeout, UpstreamUnavailable
 from shared.services.ports import AppToken
 from shared.services.tokens import FRESH, REFUSAL_KEPT
+from shared.services.using import MAX_CREDENTIALS
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
-from tests.unit.services.apps import app_connection, register, rotating
+from tests.unit.services.apps import app_connection, register, rotating, secret, update
+from tests.unit.services.links import again, signed_in
 from tests.unit.services.world import (
     CALLER,
     MINUTE,
@@ -122,6 +124,49 @@ async def test_each_caller_is_audited_once_for_a_token_before_getting_it(world: 
     assert uses(world) == 2
 
 
+async def test_a_failure_to_audit_whose_caller_had_left_is_told_to_nobody_else(world: FakeApplication) -> None:
+    connection = await created(world)
+    begun, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def failing() -> None:
+        begun.set()
+        await may_fail.wait()
+        raise UpstreamUnavailable("Table Storage")
+
+    world.faults.before("audit.add", failing)
+    leaving = asyncio.create_task(token(world, connection.id))
+    await begun.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    may_fail.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (await token(world, connection.id)).access_token
+    assert uses(world) == 1
+
+
+async def test_a_token_that_is_being_audited_is_given_out_whatever_becomes_of_the_next(world: FakeApplication) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.clock.advance(first.expires_at - world.clock() - timedelta(minutes=5))
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await may_end.wait()
+
+    world.faults.before("audit.add", slow)
+    other = asyncio.create_task(world.app.tokens.token(OTHER_CALLER, connection.id))
+    await begun.wait()
+    world.clock.advance(SECOND)
+    world.entra.revoke(ADA)
+    with pytest.raises(ConnectionBroken):
+        await token(world, connection.id)
+    may_end.set()
+    assert await other == first
+
+
 async def test_an_audit_line_whose_answer_was_lost_is_not_doubled(world: FakeApplication) -> None:
     connection = await created(world)
     world.faults.after("audit.add", UpstreamTimeout("Table Storage"))
@@ -220,6 +265,80 @@ async def test_a_refusal_of_a_credential_that_was_replaced_meanwhile_judges_noth
     assert row_of(world, connection.id).connection.status == before
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("nth", [2, 3])
+async def test_a_connection_that_is_mended_before_the_judgement_is_written_is_used(
+    world: FakeApplication, nth: int, when: str
+) -> None:
+    """It was read for the request, then again before the judgement, then once more to write it."""
+    connection = await created(world)
+    world.entra.forget(active_credential(world, connection.id).refresh_token)
+
+    async def mended() -> None:
+        world.faults.clear()
+        await signed_in(world, await again(world, connection.id))
+
+    getattr(world.faults, when)("connections.get", mended, nth=nth)
+    assert (await token(world, connection.id)).access_token
+    assert world.faults.fired == 1
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("nth", [2, 3])
+async def test_a_connection_that_is_deleted_before_the_judgement_is_written_does_not_exist(
+    world: FakeApplication, nth: int, when: str
+) -> None:
+    connection = await created(world)
+    world.entra.revoke(ADA)
+
+    async def deleted() -> None:
+        world.faults.clear()
+        await delete(world, connection.id)
+
+    getattr(world.faults, when)("connections.get", deleted, nth=nth)
+    with pytest.raises(NotFound):
+        await token(world, connection.id)
+    assert world.faults.fired == 1
+
+
+async def test_a_credential_that_is_replaced_each_time_it_is_tried_judges_nothing(world: FakeApplication) -> None:
+    connection = await created(world)
+
+    async def replaced() -> None:
+        old = active_credential(world, connection.id)
+        await signed_in(world, await again(world, connection.id))
+        world.entra.forget(old.refresh_token)
+
+    world.faults.before("entra.refresh", replaced, times=MAX_CREDENTIALS)
+    with pytest.raises(UpstreamUnavailable, match="being replaced"):
+        await token(world, connection.id)
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert (await token(world, connection.id)).access_token
+
+
+async def test_a_token_of_a_credential_that_was_replaced_meanwhile_does_not_outlive_its_minute(
+    world: FakeApplication,
+) -> None:
+    """The token came of a credential that was thought dead; before that was written, another one came into use."""
+    app = register(world, "first", "second")
+    connection = await app_connection(world)
+    app.refused_with = Refusal("unauthorized_client", 7000112)
+    with pytest.raises(ConnectionBroken):
+        await token(world, connection.id)
+    app.refused_with = None
+    world.clock.advance(REFUSAL_KEPT)
+
+    async def replaced() -> None:
+        world.faults.clear()
+        await update(world, connection.id, secret("second"))
+
+    world.faults.after("apps.app_token", replaced)
+    first = await token(world, connection.id)
+    world.clock.advance(FRESH + SECOND)
+    assert await token(world, connection.id) != first
+
+
 @pytest.mark.parametrize("late", ["vault.get", "apps.app_token"])
 async def test_an_app_password_that_was_rotated_and_revoked_meanwhile_judges_nothing(
     world: FakeApplication, late: str
@@ -256,6 +375,23 @@ async def test_a_connection_that_was_mended_elsewhere_is_served_before_its_row_i
     await other.checking(CALLER, connection.id, None)
     world.clock.advance(20 * SECOND)
     assert await token(world, connection.id) != first
+
+
+async def test_what_another_process_judged_since_the_row_was_read_is_taken_back_by_a_token(
+    world: FakeApplication,
+) -> None:
+    connection = await created(world)
+    first = await token(world, connection.id)
+    world.clock.advance(first.expires_at - world.clock() - timedelta(minutes=5, seconds=10))
+    assert await token(world, connection.id) == first
+    other = world.another_process()
+    world.entra.revoke(ADA)
+    await other.checking(CALLER, connection.id, None)
+    world.entra.accept(ADA)
+    world.clock.advance(20 * SECOND)
+    assert await token(world, connection.id) != first
+    assert row_of(world, connection.id).connection.status.state is Health.ACTIVE
+    assert (await other.tokens.token(CALLER, connection.id)).access_token
 
 
 async def test_a_refusal_that_is_told_again_keeps_nothing_of_the_requests_before(world: FakeApplication) -> None:

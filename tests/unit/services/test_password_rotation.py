@@ -6,12 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import LONGEST_RUN, Health, Rotation, RotationStatus
+from shared.domain.connection import Health, RotationStatus
 from shared.domain.errors import (
     ConcurrentChange,
-    Conflict,
-    NotFound,
-    Refusal,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -20,6 +17,7 @@ from shared.domain.passwords import attempt_of
 from tests.fakes.application import FakeApplication
 from tests.unit.services.apps import (
     CLIENT_ID,
+    SCHEDULE,
     active_secret,
     app_connection,
     app_of,
@@ -29,22 +27,8 @@ from tests.unit.services.apps import (
     update,
     values,
 )
-from tests.unit.services.world import CALLER, DAY, MINUTE, ORG, delete, rotate, row_of
-
-SETTLED = 10 * MINUTE
-
-
-def rotation_of(world: FakeApplication, connection_id: str) -> Rotation:
-    rotation = row_of(world, connection_id).connection.rotation
-    assert rotation is not None
-    return rotation
-
-
-async def rotated(world: FakeApplication, connection_id: str) -> None:
-    """A rotation by hand, and time for all of it."""
-    await rotate(world, connection_id)
-    await world.run(SETTLED)
-    assert rotation_of(world, connection_id).rotation_status is RotationStatus.SUCCESS
+from tests.unit.services.rotations import SETTLED, rotated, rotation_of
+from tests.unit.services.world import DAY, MINUTE, ORG, rotate, row_of
 
 
 async def test_the_users_own_secret_is_replaced_and_revoked_after_the_first_promotion(world: FakeApplication) -> None:
@@ -188,158 +172,12 @@ async def test_a_password_whose_answer_was_lost_is_found_by_its_name_and_removed
     assert world.faults.calls.count("graph.add_password") == 2
 
 
-class TestChanges:
-    """Callers' changes around a rotation."""
-
-    async def test_disabling_says_when_the_last_secret_ends_and_enabling_takes_it_back(
-        self, world: FakeApplication
-    ) -> None:
-        register(world, "first")
-        made = await rotating(world)
-        await rotated(world, made.id)
-        off = await update(world, made.id, is_auto_rotation_enabled=False)
-        ends = app_of(world).passwords[0].ends
-        assert off.status.state is Health.ACTIVE
-        assert f"ends on {ends:%Y-%m-%d}" in str(off.status.reason)
-        on = await update(world, made.id, is_auto_rotation_enabled=True)
-        assert on.status.reason is None
-        await rotated(world, made.id)
-
-    async def test_another_secret_of_the_app_retires_all_that_we_issued(self, world: FakeApplication) -> None:
-        app = register(world, "first", "by hand")
-        made = await rotating(world)
-        await rotated(world, made.id)
-        await rotated(world, made.id)
-        await rotate(world, made.id)
-        await world.app.advance(ORG, made.id)  # issued, not yet proven
-        assert len(values(world)) == 4
-        key_id = next(password.key_id for password in app.passwords if password.value == "by hand")
-        await update(world, made.id, secret("by hand"), key_id=key_id)
-        await world.run(SETTLED)
-        assert values(world) == ["by hand"]
-        assert active_secret(world, made.id).client_secret == "by hand"
-        assert row_of(world, made.id).run is None
-        await rotated(world, made.id)
-        assert "by hand" not in values(world)
-
-    async def test_another_app_leaves_nothing_of_ours_at_the_former_one(self, world: FakeApplication) -> None:
-        other = "c0000000-0000-4000-8000-0000000000a9"
-        register(world, "first", "theirs")
-        new = register(world, "of the other", client_id=other)
-        made = await rotating(world)
-        await rotated(world, made.id)
-        await rotate(world, made.id)
-        await world.app.advance(ORG, made.id)
-        await update(world, made.id, secret("of the other", other), key_id=new.passwords[0].key_id)
-        await world.run(SETTLED)
-        assert values(world) == ["theirs"]
-        assert row_of(world, made.id).debts == ()
-        assert active_secret(world, made.id).client_id == other
-        assert len(world.vault.readable()[row_of(world, made.id).secret_name]) == 1
-
-    async def test_a_deleted_connection_leaves_nothing_of_ours(self, world: FakeApplication) -> None:
-        register(world, "first", "theirs")
-        made = await rotating(world)
-        await rotated(world, made.id)
-        await rotated(world, made.id)
-        await rotate(world, made.id)
-        await world.app.advance(ORG, made.id)
-        await delete(world, made.id)
-        await world.run(LONGEST_RUN + SETTLED)
-        assert values(world) == ["theirs"]
-        assert world.connections.row(ORG, made.id) is None
-        assert world.vault.readable() == {}
-
-    async def test_a_connection_whose_app_has_vanished_is_still_deleted(self, world: FakeApplication) -> None:
-        register(world, "first")
-        made = await rotating(world)
-        await rotated(world, made.id)
-        await delete(world, made.id)
-        del world.apps.apps[secret().tenant_id, CLIENT_ID]
-        await world.run(8 * DAY)
-        assert world.connections.row(ORG, made.id) is None
-        assert world.audit.lines(ORG)[0]["action"] == "rotation.passwords-left"
-
-    @pytest.mark.parametrize("call", ["graph.sign_in", "graph.remove_password"])
-    async def test_a_directory_that_never_answers_blocks_no_deletion_for_ever(
-        self, world: FakeApplication, call: str
-    ) -> None:
-        register(world, "first")
-        made = await rotating(world)
-        await rotated(world, made.id)
-        (key_id,) = [password.key_id for password in app_of(world).passwords]
-        await delete(world, made.id)
-        world.faults.before(call, UpstreamUnavailable("Microsoft Graph"), times=100_000)
-        await world.run(6 * DAY)
-        assert world.connections.row(ORG, made.id) is not None
-        await world.run(2 * DAY)
-        assert world.connections.row(ORG, made.id) is None
-        (left,) = [line for line in world.audit.lines(ORG) if line["action"] == "rotation.passwords-left"]
-        assert f"{key_id} (ends " in str(left["reason"])
-
-    async def test_a_disabled_app_is_waited_for_and_nothing_of_ours_forgotten(self, world: FakeApplication) -> None:
-        register(world, "first", "theirs")
-        made = await rotating(world)
-        await rotated(world, made.id)
-        await rotated(world, made.id)
-        await delete(world, made.id)
-        app_of(world).refused_with = Refusal("unauthorized_client", 7000112)
-        await world.run(2 * DAY)
-        assert len(values(world)) == 3
-        app_of(world).refused_with = None
-        await world.run(DAY)
-        assert values(world) == ["theirs"]
-        assert world.connections.row(ORG, made.id) is None
-
-    async def test_a_secret_that_is_being_removed_cannot_come_back_into_use(self, world: FakeApplication) -> None:
-        app = register(world, "first", "second")
-        keys = {password.value: password.key_id for password in app.passwords}
-        made = await rotating(world)
-        world.faults.before("graph.remove_password", UpstreamUnavailable("Microsoft Graph"), times=50)
-        await rotated(world, made.id)
-        await update(world, made.id, secret("second"), key_id=keys["second"])
-        with pytest.raises(Conflict, match="still being removed"):
-            await update(world, made.id, secret("first"), key_id=keys["first"])
-        world.faults.clear()
-        await world.run(DAY)
-        assert values(world) == ["second"]
-        active_secret(world, made.id)
-
-    async def test_after_a_week_a_disabled_app_is_left_alone_and_its_passwords_named(
-        self, world: FakeApplication
-    ) -> None:
-        register(world, "first", "theirs")
-        made = await app_connection(world, secret("theirs"))
-        await update(world, made.id, rotation={"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}})
-        await rotated(world, made.id)
-        await update(world, made.id, secret("first"))
-        app_of(world).refused_with = Refusal("temporarily_refused", 7000112)
-        await delete(world, made.id)
-        for _ in range(9):
-            world.clock.advance(DAY)
-            await world.run(SETTLED)
-        assert world.connections.row(ORG, made.id) is None
-
-
 async def test_a_manual_rotation_without_a_key_id_leaves_the_users_secret_alone(world: FakeApplication) -> None:
     register(world, "first")
     made = await app_connection(world)
-    await update(world, made.id, rotation={"rotation_interval": 9, "rotate_at_utc": {"hours": 1, "minutes": 0}})
+    await update(world, made.id, rotation=SCHEDULE)
     await rotated(world, made.id)
     assert values(world) == ["first", active_secret(world, made.id).client_secret]
-
-
-async def test_a_dry_run_tells_the_plan_and_changes_nothing(world: FakeApplication) -> None:
-    register(world, "first")
-    made = await rotating(world)
-    calls = len(world.faults.calls)
-    row, plan = await world.app.connections.forecast(CALLER, made.id)
-    assert row.connection == made
-    assert (plan.issues, plan.revokes, plan.keeps) == ("app-password", [app_of(world).passwords[0].key_id], [])
-    assert plan.ends_at == world.clock() + 63 * DAY
-    assert world.faults.calls[calls:] == ["connections.get"]
-    with pytest.raises(NotFound):
-        await world.app.connections.forecast(CALLER, "00000000-0000-4000-8000-000000000000")
 
 
 async def test_a_password_recorded_unseen_is_not_taken_back(world: FakeApplication) -> None:
@@ -358,29 +196,3 @@ async def test_a_password_recorded_unseen_is_not_taken_back(world: FakeApplicati
     await world.run(SETTLED)
     assert values(world) == [active_secret(world, made.id).client_secret]
     assert world.faults.calls.count("graph.add_password") == 1
-
-
-async def test_rotation_switched_off_while_a_run_is_under_way_still_says_when_the_last_secret_ends(
-    world: FakeApplication,
-) -> None:
-    register(world, "first")
-    connection = await rotating(world)
-    await rotate(world, connection.id)
-    await world.app.advance(ORG, connection.id)
-    await update(world, connection.id, is_auto_rotation_enabled=False)
-    await world.run(20 * MINUTE)
-    row = row_of(world, connection.id)
-    assert row.passwords is not None
-    assert row.passwords.active is not None
-    assert row.passwords.active.issued
-    assert f"ends on {row.passwords.active.ends_at:%Y-%m-%d}" in str(row.connection.status.reason)
-
-
-async def test_the_end_of_a_secret_that_was_taken_over_is_known(world: FakeApplication) -> None:
-    app = register(world, "first")
-    app.passwords[0].ends = world.clock() + 40 * DAY
-    connection = await rotating(world)
-    off = await update(world, connection.id, is_auto_rotation_enabled=False)
-    assert f"ends on {app.passwords[0].ends:%Y-%m-%d}" in str(off.status.reason)
-    await world.run(11 * DAY)
-    assert row_of(world, connection.id).connection.status.state is Health.DEGRADED

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.audit import Action
-from shared.domain.connection import LONGEST_RUN, Health
+from shared.domain.connection import LONGEST_RUN, LONGEST_SKEW, Health
 from shared.domain.errors import BadRequest, NotFound, UpstreamUnavailable
 from shared.services.oauth_flow import FlowState
 from tests.fakes.application import FakeApplication
@@ -15,6 +15,7 @@ from tests.fakes.entra import ADA, BEN, FAY, Account
 from tests.fakes.faults import Crash
 from tests.unit.services.apps import app_connection, register
 from tests.unit.services.links import VISITOR, again, departed, signed_in, state_of
+from tests.unit.services.rotations import outcomes
 from tests.unit.services.world import (
     CALLER,
     MINUTE,
@@ -24,8 +25,10 @@ from tests.unit.services.world import (
     active_credential,
     created,
     delete,
+    rotate,
     row_of,
     wish,
+    working_with_clock_ahead,
 )
 
 
@@ -120,6 +123,46 @@ async def test_only_who_may_see_it_and_only_a_persons_grant_can_be_reconnected(w
     app = await app_connection(world)
     with pytest.raises(BadRequest, match="oauth"):
         await again(world, app.id)
+
+
+async def test_an_instance_whose_clock_is_ahead_does_not_sweep_what_is_about_to_be_promoted(
+    world: FakeApplication,
+) -> None:
+    made = await created(world)
+    link = await again(world, made.id)
+    world.faults.after("vault.put", working_with_clock_ahead(world, made.id, LONGEST_SKEW))
+    assert (await signed_in(world, link)).state is FlowState.SUCCEEDED
+    assert (await world.app.tokens.token(CALLER, made.id)).access_token
+    await world.run(LONGEST_RUN + LONGEST_SKEW + MINUTE)
+    assert readable(world, made.id) == 1
+
+
+async def test_a_grant_that_may_have_been_swept_does_not_push_out_the_one_in_use(world: FakeApplication) -> None:
+    made = await created(world)
+    before = active_credential(world, made.id)
+    link = await again(world, made.id)
+    world.faults.after("vault.put", working_with_clock_ahead(world, made.id, 3 * LONGEST_SKEW))
+    assert (await signed_in(world, link)).state is FlowState.FAILED
+    assert active_credential(world, made.id) == before
+    assert readable(world, made.id) == 1
+    assert (await signed_in(world, link)).state is FlowState.SUCCEEDED
+
+
+async def test_a_run_that_fails_meanwhile_does_not_bring_the_sweep_forward(world: FakeApplication) -> None:
+    made = await created(world, wish(rotation=MONTHLY))
+
+    async def failing() -> None:
+        world.faults.clear()
+        world.entra.revoke(ADA)
+        await rotate(world, made.id)
+        await world.app.advance(ORG, made.id)
+        world.entra.accept(ADA)
+        await working_with_clock_ahead(world, made.id, LONGEST_SKEW)()
+
+    world.faults.after("vault.put", failing)
+    assert (await signed_in(world, await again(world, made.id))).state is FlowState.SUCCEEDED
+    assert outcomes(world, made.id) == ["failed"]
+    assert (await world.app.tokens.token(CALLER, made.id)).access_token
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from shared.domain.connection import Health, RotationStatus
-from shared.domain.errors import NotFound, Refusal
+from shared.domain.errors import NotFound, Refusal, UpstreamUnavailable
+from shared.domain.owed import MAX_TRIES
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.unit.services.rotations import outcomes, requested, rotation_of
 from tests.unit.services.world import (
+    CALLER,
     DAY,
     MINUTE,
     MONTHLY,
@@ -91,6 +95,39 @@ async def test_a_revoked_grant_fails_the_run_and_says_what_to_do(world: FakeAppl
     assert f"{rotation.next_rotation_at:%Y-%m-%d %H:%M}" == "2026-03-04 03:30"
     assert outcomes(world, connection.id) == ["failed"]
     active_credential(world, connection.id)
+
+
+async def test_a_dead_grant_is_rotated_once_it_is_mended_and_not_before(world: FakeApplication) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.entra.revoke(ADA)
+    await world.app.checking(CALLER, connection.id, None)
+    world.faults.calls.clear()
+    await world.run(45 * DAY)
+    assert (world.faults.calls.count("entra.refresh"), outcomes(world, connection.id)) == (0, [])
+    world.entra.accept(ADA)
+    await world.app.checking(CALLER, connection.id, None)
+    await world.run(10 * MINUTE)
+    assert outcomes(world, connection.id) == ["success"]
+    planned = rotation_of(world, connection.id).next_rotation_at
+    assert planned is not None
+    assert planned > world.clock()
+
+
+async def test_an_outage_during_a_rotation_of_a_dead_grant_takes_its_remedy_from_nobody(world: FakeApplication) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.entra.revoke(ADA)
+    await world.app.checking(CALLER, connection.id, None)
+    dead = row_of(world, connection.id).connection.status
+    await rotate(world, connection.id)
+    world.faults.before("entra.refresh", UpstreamUnavailable("Microsoft Entra ID"), times=MAX_TRIES)
+    await world.run(timedelta(hours=2))
+    assert outcomes(world, connection.id) == ["failed"]
+    assert row_of(world, connection.id).connection.status == dead
+    await rotate(world, connection.id)
+    for _ in range(2):
+        await world.app.advance.record_poison(ORG, connection.id)
+    assert row_of(world, connection.id).run is None
+    assert row_of(world, connection.id).connection.status == dead
 
 
 async def test_a_refusal_that_is_a_matter_of_configuration_asks_nobody_to_sign_in(world: FakeApplication) -> None:

@@ -8,24 +8,39 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.connection import LONGEST_RUN, Health
+from shared.domain.connection import LONGEST_RUN, LONGEST_SKEW, Health
 from shared.domain.credential import Federated
 from shared.domain.editing import RotationEdit
 from shared.domain.errors import (
     BadRequest,
     ConcurrentChange,
     Conflict,
+    ConnectionBroken,
     GrantRefused,
     NameTaken,
     NotFound,
     PreconditionFailed,
+    Refusal,
     UpstreamTimeout,
 )
 from shared.domain.schedule import RotateAt
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
-from tests.unit.services.apps import CLIENT_ID, app_connection, register, secret, update
-from tests.unit.services.world import CALLER, DAY, MINUTE, MONTHLY, ORG, created, delete, due_soon, rotate, row_of, wish
+from tests.unit.services.apps import CLIENT_ID, app_connection, register, rotating, secret, update, values
+from tests.unit.services.world import (
+    CALLER,
+    DAY,
+    MINUTE,
+    MONTHLY,
+    ORG,
+    created,
+    delete,
+    due_soon,
+    rotate,
+    row_of,
+    wish,
+    working_with_clock_ahead,
+)
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 
@@ -164,6 +179,46 @@ async def test_new_credentials_mend_a_connection_that_did_not_work(world: FakeAp
     assert (await update(world, made.id, secret("second"))).status.state is Health.ACTIVE
 
 
+async def test_the_same_secret_again_mends_a_connection_whose_stored_one_is_lost(world: FakeApplication) -> None:
+    register(world, "first")
+    made = await app_connection(world)
+    await world.vault.disable(str(row_of(world, made.id).active_version))
+    with pytest.raises(ConnectionBroken, match="Submit the credential again"):
+        await world.app.tokens.token(CALLER, made.id)
+    assert (await update(world, made.id, secret("first"))).status.state is Health.ACTIVE
+    assert (await world.app.checking(CALLER, made.id, None)).state is Health.ACTIVE
+    assert len(await readable(world, made.id)) == 1
+
+
+async def test_the_same_secret_again_mends_a_connection_that_entra_accepts_again(world: FakeApplication) -> None:
+    app = register(world, "first")
+    made = await app_connection(world)
+    app.refused_with = Refusal("invalid_grant", 53003)
+    assert (await world.app.checking(CALLER, made.id, None)).state is Health.NEEDS_RECONNECT
+    with pytest.raises(GrantRefused):
+        await update(world, made.id, secret("first"))
+    assert row_of(world, made.id).connection.status.state is Health.NEEDS_RECONNECT
+    app.refused_with = None
+    assert (await update(world, made.id, secret("first"))).status.state is Health.ACTIVE
+
+
+async def test_a_secret_that_was_rotated_away_does_not_mend_a_connection_whose_stored_one_is_lost(
+    world: FakeApplication,
+) -> None:
+    register(world, "first")
+    made = await rotating(world)
+    await rotate(world, made.id)
+    await world.run(20 * MINUTE)
+    assert "first" not in values(world)
+    issued = row_of(world, made.id).active_version
+    await world.vault.disable(str(issued))
+    assert (await world.app.checking(CALLER, made.id, None)).state is Health.NEEDS_RECONNECT
+    with pytest.raises(GrantRefused, match="client secret is not accepted"):
+        await update(world, made.id, secret("first"))
+    row = row_of(world, made.id)
+    assert (row.active_version, row.connection.status.state) == (issued, Health.NEEDS_RECONNECT)
+
+
 async def test_an_etag_of_another_version_is_refused_before_anything_is_spent(world: FakeApplication) -> None:
     register(world, "first", "second")
     made = await app_connection(world)
@@ -259,6 +314,26 @@ async def test_of_two_secrets_on_their_way_the_one_that_lost_is_swept(world: Fak
     await world.run(LONGEST_RUN + 10 * MINUTE)
     (value,) = await readable(world, made.id)
     assert "second" in value
+
+
+async def test_an_instance_whose_clock_is_ahead_does_not_sweep_the_secret_on_its_way(world: FakeApplication) -> None:
+    register(world, "first", "second")
+    made = await app_connection(world)
+    world.faults.after("vault.put", working_with_clock_ahead(world, made.id, LONGEST_SKEW))
+    await update(world, made.id, secret("second"))
+    (value,) = await readable(world, made.id)
+    assert "second" in value
+
+
+async def test_a_secret_that_may_have_been_swept_is_not_promoted(world: FakeApplication) -> None:
+    register(world, "first", "second")
+    made = await app_connection(world)
+    world.faults.after("vault.put", working_with_clock_ahead(world, made.id, 3 * LONGEST_SKEW))
+    with pytest.raises(ConcurrentChange):
+        await update(world, made.id, secret("second"))
+    assert row_of(world, made.id).connection == made
+    (value,) = await readable(world, made.id)
+    assert "first" in value
 
 
 async def test_a_deletion_during_an_update_wins(world: FakeApplication) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from shared.domain.audit import Origin
@@ -86,6 +87,20 @@ async def create_project(world: FakeApplication, *, callers: tuple[str, ...] = (
     return await world.app.projects.create(
         CALLER, name="Payments", slug=None, type_="secret-manager", description=None, callers=callers
     )
+
+
+def working_with_clock_ahead(
+    world: FakeApplication, connection_id: str, ahead: timedelta, *, after: timedelta = timedelta(seconds=70)
+) -> Callable[[], Awaitable[None]]:
+    """What to plan as a fault: the call takes as long as `after`, and an instance whose clock is ahead works."""
+
+    async def work() -> None:
+        world.faults.clear()
+        world.clock.advance(after + ahead)
+        await world.app.advance(ORG, connection_id)
+        world.clock.advance(-ahead)
+
+    return work
 
 
 def due_soon(world: FakeApplication) -> list[DueRow]:
