@@ -205,6 +205,7 @@ var alerts = [
           or message startswith "events.dropped"
           or message startswith "upkeep.row-unreadable"
           or message startswith "health.settings"
+          or message startswith "entra.request-loop"
     '''
   }
   {
