@@ -235,6 +235,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
             advance=advance,
             revocation=revocation,
             clock=clock,
+            unit=unit,
             telemetry=telemetry,
         ),
         telemetry=telemetry,

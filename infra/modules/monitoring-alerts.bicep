@@ -21,7 +21,7 @@ var alerts = [
     query: '''
       union
         (customMetrics | where name == "work.poisoned" and valueSum > 0 | project timestamp),
-        (traces | where message startswith "work.poisoned" | project timestamp)
+        (traces | where message startswith "work.poisoned" or message startswith "upkeep.page-poisoned" | project timestamp)
     '''
   }
   {
@@ -61,6 +61,21 @@ var alerts = [
     query: '''
       customMetrics
       | where name == "due.oldest_age" and valueMax > 900
+    '''
+  }
+  {
+    name: 'rotation-keeps-failing'
+    scope: insightsId
+    severity: 2
+    breach: 'rows'
+    frequency: 'PT1H'
+    window: 'P2D' // from one daily round to the next, however long it takes
+    description: 'A rotation has failed for a day or more. What to do: docs/runbook.md#a-rotation-keeps-failing'
+    query: '''
+      customMetrics
+      | where name == "rotation.overdue"
+      | summarize arg_max(timestamp, valueMax) by method = tostring(customDimensions.method)
+      | where valueMax > 0
     '''
   }
   {
@@ -177,16 +192,53 @@ var alerts = [
     '''
   }
   {
+    name: 'line-to-act-on'
+    scope: insightsId
+    severity: 2
+    breach: 'rows'
+    frequency: 'PT15M'
+    window: 'PT30M'
+    description: 'A log line says that somebody must act. What to do: docs/runbook.md#a-line-asks-for-somebody'
+    query: '''
+      traces
+      | where message startswith "rotation.passwords-left"
+          or message startswith "events.dropped"
+          or message startswith "upkeep.row-unreadable"
+          or message startswith "health.settings"
+          or message startswith "entra.request-loop"
+    '''
+  }
+  {
+    name: 'events-not-leaving'
+    scope: insightsId
+    severity: 2
+    breach: 'rows'
+    frequency: 'PT15M'
+    window: 'PT6H'
+    description: 'The topic has taken no event for half an hour. What to do: docs/runbook.md#events-do-not-leave'
+    query: '''
+      let taken = toscalar(traces | where message startswith "events.published" | summarize max(timestamp));
+      traces
+      | where message startswith "work.paused" and message has "action=publish"
+      | where isnull(taken) or timestamp > taken
+      | summarize begun = min(timestamp), newest = max(timestamp)
+      | where newest - begun > 30m
+    '''
+  }
+  {
     name: 'upkeep-silent'
     scope: insightsId
     severity: 2
-    breach: 'silence'
+    breach: 'rows' // not `silence`: a deployment that is younger than a day owes no round yet
     frequency: 'PT1H'
     window: 'P2D'
     description: 'No daily round came to its end in two days. What to do: docs/runbook.md#the-daily-round-is-silent'
     query: '''
-      traces
-      | where message startswith "upkeep.done"
+      union
+        (customMetrics | where name == "work.ticks" and valueSum > 0 | project timestamp, round = 0),
+        (traces | where message startswith "upkeep.done" | project timestamp, round = 1)
+      | summarize rounds = sum(round), since = min(timestamp)
+      | where rounds == 0 and since < ago(36h)
     '''
   }
 ]

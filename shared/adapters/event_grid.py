@@ -71,4 +71,13 @@ class AzureEventTopic(EventTopic):
 
 
 def _cloud_event(event: Event) -> CloudEvent[Any]:
-    return CloudEvent(SOURCE, event.type.value, id=event.id, time=event.time, subject=event.subject, data=event.data)
+    extensions = {"sequence": event.sequence} if event.sequence else None
+    return CloudEvent(
+        SOURCE,
+        event.type.value,
+        id=event.id,
+        time=event.time,
+        subject=event.subject,
+        data=event.data,
+        extensions=extensions,
+    )

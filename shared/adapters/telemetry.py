@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry import metrics, trace
-from opentelemetry.metrics import Counter, Histogram, Meter
-from opentelemetry.metrics import _Gauge as Gauge
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 from opentelemetry.trace import StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -16,6 +15,23 @@ from shared.domain.measures import Metric
 
 NAME = "keyvault-connections"
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
+
+
+class _Told:
+    """What a gauge was set to since the last export. An SDK's own gauge repeats its value until the process ends, as if
+    a timer that went elsewhere still saw what it saw last."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[tuple[str, str], ...], float] = {}
+
+    def set(self, value: float, attributes: dict[str, str]) -> None:
+        self._values[tuple(sorted(attributes.items()))] = value
+
+    def __call__(self, _: CallbackOptions) -> Iterator[Observation]:
+        """Hand out and forget; in the exporter's thread, so one value at a time, that none set meanwhile is lost."""
+        while self._values:
+            attributes, value = self._values.popitem()
+            yield Observation(value, dict(attributes))
 
 
 class OpenTelemetry:
@@ -26,7 +42,7 @@ class OpenTelemetry:
         self._tracer = tracer or trace.get_tracer(NAME)
         self._counters: dict[Metric, Counter] = {}
         self._histograms: dict[Metric, Histogram] = {}
-        self._gauges: dict[Metric, Gauge] = {}
+        self._gauges: dict[Metric, _Told] = {}
 
     def count(self, metric: Metric, amount: int = 1, **attributes: str) -> None:
         """See `Telemetry`."""
@@ -43,7 +59,8 @@ class OpenTelemetry:
     def gauge(self, metric: Metric, value: float, **attributes: str) -> None:
         """See `Telemetry`."""
         if metric not in self._gauges:
-            self._gauges[metric] = self._meter.create_gauge(metric.value)
+            self._gauges[metric] = _Told()
+            self._meter.create_observable_gauge(metric.value, callbacks=[self._gauges[metric]])
         self._gauges[metric].set(value, attributes)
 
     @contextmanager

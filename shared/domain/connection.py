@@ -185,6 +185,8 @@ class Row(Record):
     project_restricted: bool = False
     deadline: Instant | None = None
     """While creating: when the creator must be dead. While deleting: when nobody can still be using the credential."""
+    secret_deleted: bool = False
+    """While deleting: the vault has nothing of this row any more, though the row must stay for a while."""
     run: Run | None = None
     failed_apart: bool = False
     """Whether the newest run, if it failed, did so for a reason that a credential which works does not mend."""
@@ -207,6 +209,8 @@ class Row(Record):
     holds: dict[str, Hold] = Field(default_factory=dict)
     """By action: a fault in one thing that is owed keeps nothing else waiting."""
     outbox: tuple[OutboxEntry, ...] = ()
+    events_made: int = 0
+    """Numbers the events that other programs are told of: the clocks of instances differ, and a write may make two."""
     due: DueHint | None = None
 
     @property

@@ -78,14 +78,19 @@ class Event:
     subject: str
     time: datetime
     data: dict[str, JsonValue]
+    sequence: str | None
+    """Orders the events of one connection as strings; None of one recorded before they were numbered."""
 
 
 def with_events(before: Row | None, after: Row, now: datetime) -> Row:
     """`after` with the events of the change from `before` on their way."""
-    made = tuple(_events(before, after, now))
+    made = tuple(
+        entry.model_copy(update={"body": {**entry.body, "sequence": number}})
+        for number, entry in enumerate(_events(before, after, now), start=after.events_made + 1)
+    )
     if not made:
         return after
-    return _bounded(after.recording(*made))
+    return _bounded(after.having(events_made=after.events_made + len(made)).recording(*made))
 
 
 def waiting(row: Row) -> list[OutboxEntry]:
@@ -109,6 +114,7 @@ def event_of(row: Row, entry: OutboxEntry) -> Event:
     """The event that `entry` of `row` holds."""
     body = dict(entry.body)
     kind = EventType(str(body.pop("type")))
+    number = body.pop("sequence", None)
     shared: dict[str, JsonValue] = {
         "orgId": row.org_id,
         "connectionId": row.id,
@@ -117,7 +123,8 @@ def event_of(row: Row, entry: OutboxEntry) -> Event:
     }
     schema = RotationEnded if kind in (EventType.ROTATION_SUCCEEDED, EventType.ROTATION_FAILED) else ConnectionChanged
     data = schema.model_validate({**shared, **body}).model_dump(mode="json")
-    return Event(entry.id, kind, f"organizations/{row.org_id}/connections/{row.id}", entry.at, data)
+    subject = f"organizations/{row.org_id}/connections/{row.id}"
+    return Event(entry.id, kind, subject, entry.at, data, None if number is None else f"{number:010}")
 
 
 def _events(before: Row | None, after: Row, now: datetime) -> Iterator[OutboxEntry]:

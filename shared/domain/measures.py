@@ -12,6 +12,9 @@ class Metric(StrEnum):
     """Gauge, by `state` and `method`: counted by the daily round over all connections."""
     OLDEST_SUCCESS_AGE = "rotation.oldest_success_age"
     """Gauge in seconds, by `method`: since the newest success of the self-rotating connection that is worst off."""
+    OVERDUE = "rotation.overdue"
+    """Gauge, by `method`: connections that have gone without a success for a day longer than their interval, but those
+    that need a reconnect; by the daily round."""
     DUE_NEXT = "due.next"
     """Gauge, by `within` (day, week, month, later): connections by when they next owe something; by the daily round."""
     TRANSITIONS = "connection.transitions"

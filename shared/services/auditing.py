@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shared.domain.audit import Action, AuditLog, Origin, audited
 from shared.domain.errors import UpstreamError
+from shared.services.invocation import current_request_id
 from shared.services.ports import AuditTrail, Clock, RecordPage
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,11 @@ class Auditing:
         await self._write(org_id, line)
 
     async def _write(self, org_id: str, line: AuditLog) -> None:
+        log.info(
+            "outcome action=%s outcome=%s requestId=%s orgId=%s connectionId=%s reason=%s",
+            line.action, line.outcome, line.request_id or current_request_id() or "-",
+            org_id, line.connection_id or "-", line.reason or "-",
+        )  # fmt: skip
         try:
             await self._trail.add(org_id, [line])
         except UpstreamError as fault:

@@ -19,7 +19,7 @@ from shared.services.rows import Rows
 log = logging.getLogger(__name__)
 
 WAIT_FOR_TOPIC = timedelta(minutes=5)
-"""A deleted row stays until the topic has taken its events, and is looked at again after this long."""
+"""A deleted row stays until the topic has taken its events, and is looked at so long after the topic's next try."""
 
 
 class Housekeeping:
@@ -56,12 +56,16 @@ class Housekeeping:
         """
         row = stored.row
         await self._delete_leftovers(row)
-        await self._vault.delete(row.secret_name)
-        if row.idempotency is not None and row.idempotency.expires_at > self._clock():
-            await self._rows.save(stored, row.having(deadline=row.idempotency.expires_at))
+        if not row.secret_deleted:
+            await self._vault.delete(row.secret_name)
+        now = self._clock()
+        if row.idempotency is not None and row.idempotency.expires_at > now:
+            await self._rows.save(stored, row.having(secret_deleted=True, deadline=row.idempotency.expires_at))
             return
         if waiting(row):
-            await self._rows.save(stored, row.having(deadline=self._clock() + WAIT_FOR_TOPIC))
+            held = row.holds.get(Action.PUBLISH)
+            next_try = max(now, held.until) if held else now
+            await self._rows.save(stored, row.having(secret_deleted=True, deadline=next_try + WAIT_FOR_TOPIC))
             return
         await self._deliver(row)
         await self._claims.release(row)

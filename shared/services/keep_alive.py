@@ -15,6 +15,7 @@ from shared.domain.keep_alive import is_same_exchange
 from shared.domain.owed import Action
 from shared.services.discarding import discard
 from shared.services.grants import GrantExchange
+from shared.services.invocation import current_request_id
 from shared.services.ports import Clock, Stored, StoredVersion, Vault
 from shared.services.rows import Rows
 
@@ -87,7 +88,8 @@ class KeepAlive:
         except ConcurrentChange:
             await discard(self._vault, version.id, connection_id=tried.id)
             raise
-        log.info("grant.renewed orgId=%s connectionId=%s", tried.org_id, tried.id)
+        request_id = current_request_id() or "-"
+        log.info("grant.renewed orgId=%s connectionId=%s requestId=%s", tried.org_id, tried.id, request_id)
         return after
 
     async def _end(self, tried: Row, judge: Callable[[Row], Row]) -> None:

@@ -35,4 +35,7 @@ class Publishing:
             return row.having(outbox=left).released(Action.PUBLISH)
 
         await self._rows.change(row.org_id, row.id, delivered)
-        log.info("events.published orgId=%s connectionId=%s count=%d", row.org_id, row.id, len(events))
+        if self._topic is None:
+            log.warning("events.discarded orgId=%s connectionId=%s count=%d", row.org_id, row.id, len(events))
+        else:
+            log.info("events.published orgId=%s connectionId=%s count=%d", row.org_id, row.id, len(events))

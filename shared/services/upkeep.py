@@ -11,10 +11,11 @@ from datetime import timedelta
 from shared.domain.credential import Method
 from shared.domain.errors import ConcurrentChange, UpstreamError
 from shared.domain.owed import Action, first_due
+from shared.domain.schedule import IntervalUnit
 from shared.services.advance import Advance
 from shared.services.ports import Clock, ConnectionTable, DueTable, FlowTable, Stored, Telemetry
 from shared.services.revocation import Revocation
-from shared.services.stock import Stock
+from shared.services.stock import Stock, is_overdue
 from shared.services.telemetry import NoTelemetry
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Upkeep:
         advance: Advance,
         revocation: Revocation,
         clock: Clock,
+        unit: IntervalUnit,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._connections = connections
@@ -66,6 +68,7 @@ class Upkeep:
         self._advance = advance
         self._revocation = revocation
         self._clock = clock
+        self._unit = unit
         self._telemetry = telemetry or NoTelemetry()
 
     async def __call__(self, so_far: Round) -> Round:
@@ -88,7 +91,10 @@ class Upkeep:
         return found
 
     async def _looked_at(self, stored: Stored, so_far: Round) -> Round:
-        found = so_far.counted(stored.row, self._clock())
+        now = self._clock()
+        found = so_far.counted(stored.row, now, self._unit)
+        if is_overdue(stored.row, now, self._unit):  # no metric carries an id
+            log.warning("upkeep.rotation-overdue orgId=%s connectionId=%s", stored.row.org_id, stored.row.id)
         counts: dict[str, object] = {"rows": found.rows + 1}
         try:
             counts["hints_restored"] = found.hints_restored + await self._hint_restored(stored)

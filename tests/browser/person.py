@@ -20,7 +20,8 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 MOST_TABS = 60
 MOST_ACCOUNTS = 300
 CALLBACK = re.compile(r"/oauth/callback(\?|$)")
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OVERFLOW = """Math.max(...[document.documentElement, ...document.querySelectorAll("main, main p")].map(
+    (each) => each.scrollWidth - each.clientWidth))"""
 
 
 class Person:
@@ -36,6 +37,10 @@ class Person:
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self._trouble.append(str(error)))
         page.on("request", self._asked)
+
+    def may_meet(self, place: str) -> None:
+        """This origin too is one that the person is meant to come to."""
+        self._allowed.add(place)
 
     async def open(self, url: str, *, status: int = 200) -> None:
         """Type an address; the page must have this status."""
@@ -82,12 +87,15 @@ class Person:
         answer = await arriving.value
         assert answer.status == status, await answer.text()
 
-    async def consent(self, name: str, *, decision: str = "Accept", status: int = 200) -> None:
-        """Choose the account of that name at the sign-in, and decide; ends at the service's page of this status."""
+    async def consent(
+        self, name: str, *, decision: str = "Accept", status: int = 200, ends: re.Pattern[str] = CALLBACK
+    ) -> None:
+        """Choose the account of that name at the sign-in, and decide; ends at the service's page of this status, or at
+        the one that it leads on to."""
         self.expected |= {status} if status >= 400 else set()
         await self.choose(self.page.get_by_role("radio", name=name))
         await self.reach(self.page.get_by_role("button", name=decision))
-        async with self.page.expect_navigation(url=CALLBACK) as arriving:
+        async with self.page.expect_navigation(url=ends) as arriving:
             await self.page.keyboard.press("Enter")
         answer = await arriving.value
         assert answer.status == status, await answer.text()

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
+from aiohttp import web
 from playwright.async_api import Locator, expect
 
 from local.client import KEY_VAULT, Client
 from local.entra.seed import CALLBACK_PATH
+from local.ports import ADDRESS
+from local.stack import Stack
 from tests.browser.person import Person
 from tests.e2e.browser import Link
-from tests.e2e.storage import end_flow
+from tests.e2e.stacks import PROGRAM
+from tests.e2e.storage import end_flow, garble_link
 from tests.e2e.world import Customer, call, create
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -181,6 +189,61 @@ async def test_a_link_to_a_connection_that_is_gone_says_so(person: Person, clien
     await person.reads("Not connected", "Could not find App Connection", "You can close this page.")
     await expect(again(person)).to_have_count(0)
     await person.looks("connection-gone")
+
+
+async def test_a_defect_of_ours_is_a_page_with_the_id_that_the_log_has(
+    person: Person, client: Client, customer: Customer
+) -> None:
+    link = await new_link(client, customer)
+    await garble_link(client.stack.storage, link.flow_id)
+    await person.open(link.url, status=500)
+    await person.reads(
+        "Not connected", "Something went wrong on our side. Try again; if it stays so, tell the operators: "
+    )
+    shown = re.search(r"operators: ([0-9a-f]{32})\b", await person.page.locator("main").inner_text())
+    assert shown
+    assert "Traceback" not in await person.page.content()
+    await person.looks("defect")
+
+
+async def test_who_is_done_is_sent_back_to_the_program_that_asked(
+    person: Person, client: Client, customer: Customer, stack: Stack
+) -> None:
+    async with program(stack.ports.api + PROGRAM) as (place, asked):
+        person.may_meet(place)
+        returning = {"credentials": {"tenantId": customer.tenant}, "returnUrl": f"{place}/after?step=2"}
+        link = await Link.new(client, "payments-prod", **returning)
+        for decision, outcome in (("Cancel", "failed"), ("Accept", "succeeded")):
+            await sign_in(person, link)
+            await person.consent(USER, decision=decision, ends=re.compile(re.escape(f"{place}/after?")))
+            await person.reads("Welcome back")
+            query = parse_qs(urlsplit(person.page.url).query)
+            assert query == {"step": ["2"], "connectionId": [link.connection_id], "outcome": [outcome]}
+            assert (await link.status(client))["state"] == outcome
+            assert await person.page.context.cookies(client.stack.api) == [], "the attempt's cookie is spent"
+    assert [method for method, _ in asked] == ["GET", "GET"]
+    assert [name for _, names in asked for name in names if name in ("referer", "cookie")] == []
+
+
+@asynccontextmanager
+async def program(port: int) -> AsyncIterator[tuple[str, list[tuple[str, set[str]]]]]:
+    """A program of the customer's: its origin, and the method and header names of each request to its page."""
+    asked: list[tuple[str, set[str]]] = []
+
+    async def after(request: web.Request) -> web.Response:
+        asked.append((request.method, {name.lower() for name in request.headers}))
+        text = '<!doctype html><title>A program</title><link rel="icon" href="data:,"><main>Welcome back</main>'
+        return web.Response(text=text, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("*", "/after", after)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, ADDRESS, port).start()
+        yield f"http://{ADDRESS}:{port}", asked
+    finally:
+        await runner.cleanup()
 
 
 async def test_an_expired_link_says_so(person: Person, client: Client, customer: Customer) -> None:

@@ -125,6 +125,14 @@ async def test_the_token_is_kept_in_memory_only(person: Person, client: Client) 
     await expect(person.page.get_by_role("heading", name="Connections")).to_be_hidden()
 
 
+async def test_the_token_is_hidden_and_no_password_manager_takes_it_for_a_login(person: Person, client: Client) -> None:
+    await person.open(f"{client.stack.api}/api/console")
+    field = person.page.get_by_label("Bearer token")
+    shown = await field.evaluate("field => getComputedStyle(field).getPropertyValue('-webkit-text-security')")
+    assert (await field.get_attribute("type"), shown) == ("text", "disc")
+    await expect(person.page.locator("input[type=password]")).to_have_count(0)
+
+
 async def test_the_line_that_the_local_stack_prints_can_be_pasted_as_it_is(person: Person, client: Client) -> None:
     await sign_in(person, client, f"export TOKEN={client.token}")
     await person.reads("There is no connection yet")
@@ -229,10 +237,10 @@ async def test_a_dead_connection_is_reconnected_through_a_link_and_works_again(
 
 
 async def test_another_account_reconnects_only_where_the_link_allows_it(person: Person, client: Client) -> None:
-    ina = {"id": str(uuid4()), "displayName": "Ina Deputy", "userPrincipalName": "ina@customer.example"}
+    ida = {"id": str(uuid4()), "displayName": "Ida Deputy", "userPrincipalName": "ida@customer.example"}
     customer = await Customer.new(client)
     uma = {"id": customer.user, "displayName": "Uma", "userPrincipalName": f"uma@{customer.domain}"}
-    await client.entra("POST", "tenants", {"id": customer.tenant, "users": [uma, ina]})
+    await client.entra("POST", "tenants", {"id": customer.tenant, "users": [uma, ida]})
     await refused(client, customer, "payments-prod", ACCOUNT_DISABLED, "needs-reconnect")
     await sign_in(person, client)
     await person.press(person.page.get_by_role("button", name="Reconnect payments-prod"))
@@ -241,7 +249,7 @@ async def test_another_account_reconnects_only_where_the_link_allows_it(person: 
     await expect(card(person, "payments-prod")).to_contain_text("Any account may sign in.")
     link = person.page.get_by_label("Link to reconnect payments-prod")
     await expect(link).to_be_focused()
-    await visit(person, client, await link.input_value(), "Ina Deputy")
+    await visit(person, client, await link.input_value(), "Ida Deputy")
     await person.press(person.page.get_by_role("button", name="Has it been used?"))
     await expect(group(person, "Active").get_by_role("article")).to_contain_text("Reconnected.")
 

@@ -32,7 +32,9 @@ names = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "AZURE_CLIENT_ID")
 telemetry = telemetry_for(settings_for_tests(**{{name: os.environ[name] for name in names}}))
 with telemetry.span("request connections_create", parent="00-{TRACE}-{"1" * 16}-00", requestId="{TRACE}"):
     telemetry.count(Metric.ROTATIONS, outcome="success")
+    telemetry.gauge(Metric.OLDEST_DUE_AGE, 3600)
     logging.getLogger("shared").error("a line of the log")
+metrics.get_meter_provider().force_flush()  # one export; the shutdown is another
 trace.get_tracer_provider().shutdown()
 metrics.get_meter_provider().shutdown()
 """
@@ -107,12 +109,13 @@ async def test_spans_and_metrics_arrive_by_managed_identity_and_no_log_line_does
     assert span["data"]["baseData"]["name"] == "request connections_create"
     assert span["data"]["baseData"]["properties"]["requestId"] == TRACE
     assert span["tags"]["ai.operation.id"] == TRACE, "it belongs to the trace of the host's own request"
-    metrics = {
-        metric["name"]: metric["value"]
+    metrics = [
+        (metric["name"], metric["value"])
         for each in insights.of("MetricData")
         for metric in each["data"]["baseData"]["metrics"]
-    }
-    assert metrics["rotations"] == 1
+    ]
+    assert metrics.count(("rotations", 1)) == 1
+    assert [value for name, value in metrics if name == "due.oldest_age"] == [3600], "once, though exported twice"
     assert insights.of("MessageData") == [], "log lines go by the host"
     assert insights.bearers == {f"Bearer {TOKEN}"}
     assert {each["client_id"] for each in insights.asked} == {seed.IDENTITY_CLIENT_ID}

@@ -25,13 +25,13 @@ from tests.fakes.faults import Faults
 from tests.fakes.telemetry import FakeTelemetry, key
 
 DATA: dict[str, Any] = {"orgId": "an-org", "attempts": 1, "message": None, "name": "größe"}
-FIRST = Event("first", EventType.CREATED, "organizations/an-org/connections/one", START, DATA)
-SECOND = replace(FIRST, id="second", type=EventType.ROTATION_SUCCEEDED)
+FIRST = Event("first", EventType.CREATED, "organizations/an-org/connections/one", START, DATA, "0000000001")
+SECOND = replace(FIRST, id="second", type=EventType.ROTATION_SUCCEEDED, sequence="0000000002")
 
 
 @dataclass(frozen=True, slots=True)
 class TopicUnderTest:
-    """One implementation, and what it was sent: id, type, subject and data of each event."""
+    """One implementation, and what it was sent: id, type, subject, data and sequence of each event."""
 
     topic: EventTopic
     sent: Callable[[], list[tuple[object, ...]]]
@@ -87,18 +87,21 @@ async def real() -> AsyncIterator[RealTopic]:
 async def each(request: pytest.FixtureRequest) -> AsyncIterator[TopicUnderTest]:
     if request.param == "fake":
         fake = FakeEventTopic(Faults())
-        yield TopicUnderTest(fake, lambda: [(one.id, one.type, one.subject, one.data) for one in fake.sent])
+        yield TopicUnderTest(
+            fake, lambda: [(one.id, one.type, one.subject, one.data, one.sequence) for one in fake.sent]
+        )
         return
     async with serving() as made:
         events = made.events
         yield TopicUnderTest(
-            made.adapter, lambda: [(one["id"], one["type"], one["subject"], one["data"]) for one in events]
+            made.adapter,
+            lambda: [(one["id"], one["type"], one["subject"], one["data"], one["sequence"]) for one in events],
         )
 
 
 async def test_events_arrive_as_they_are_and_in_order(each: TopicUnderTest) -> None:
     await each.topic.publish([FIRST, SECOND])
-    assert each.sent() == [(one.id, one.type.value, one.subject, one.data) for one in (FIRST, SECOND)]
+    assert each.sent() == [(one.id, one.type.value, one.subject, one.data, one.sequence) for one in (FIRST, SECOND)]
 
 
 async def test_an_event_that_is_sent_again_keeps_its_id(each: TopicUnderTest) -> None:
@@ -112,6 +115,12 @@ async def test_what_is_sent_is_a_cloud_event(real: RealTopic) -> None:
     (event,) = real.events
     assert (event["specversion"], event["source"]) == ("1.0", SOURCE)
     assert event["time"].startswith(START.isoformat()[:19])
+
+
+async def test_an_event_without_a_number_is_sent_without(real: RealTopic) -> None:
+    await real.adapter.publish([replace(FIRST, sequence=None)])
+    (event,) = real.events
+    assert "sequence" not in event
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

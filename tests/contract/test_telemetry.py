@@ -64,6 +64,31 @@ def test_each_kind_of_measure_arrives_with_its_attributes() -> None:
     assert points["due.oldest_age"].value == 7
 
 
+def test_a_gauge_is_told_once_for_each_time_it_was_set_and_not_until_the_process_ends() -> None:
+    reader = InMemoryMetricReader()
+    telemetry = OpenTelemetry(meter=MeterProvider([reader]).get_meter(NAME))
+    telemetry.gauge(Metric.OLDEST_DUE_AGE, 60)
+    telemetry.gauge(Metric.OLDEST_DUE_AGE, 3600)
+    telemetry.gauge(Metric.DUE_NEXT, 2, within="day")
+    telemetry.gauge(Metric.DUE_NEXT, 5, within="week")
+    assert gauged(reader) == {("due.oldest_age", ""): 3600, ("due.next", "day"): 2, ("due.next", "week"): 5}
+    assert gauged(reader) == {}, "nobody set anything since"
+    telemetry.gauge(Metric.DUE_NEXT, 1, within="day")
+    assert gauged(reader) == {("due.next", "day"): 1}
+
+
+def gauged(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
+    """What one export would hold: by metric and `within`."""
+    data = reader.get_metrics_data()
+    return {
+        (metric.name, str((point.attributes or {}).get("within", ""))): cast(Any, point).value
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+
+
 def test_a_span_that_fails_shows_the_kind_of_fault_and_never_its_text() -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

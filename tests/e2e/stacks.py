@@ -15,6 +15,8 @@ from local.processes import Processes
 from local.stack import Stack
 
 PORTS_PER_STACK = 11
+PROGRAM = 10
+"""The offset of the port where a test may stand in for a program that a sign-in leads back to."""
 HIDDEN_SECONDS = 5
 """How long a queue message in work is hidden; naming it also chooses the repository's own host over `func`."""
 
@@ -30,6 +32,7 @@ async def running_product(state: Path, organisations: Iterable[str], *others: tu
     """
     base = free_base()
     settings = {
+        "RETURN_ORIGINS": f"http://127.0.0.1:3000,http://127.0.0.1:{base + PROGRAM}",
         "ALLOWED_TENANTS": ",".join(organisations),
         "ROTATION_INTERVAL_UNIT": "seconds",
         "WORK_SCHEDULE": "* * * * * *",

@@ -74,6 +74,13 @@ async def rotation_records(connection_string: str, org_id: str, connection_id: s
         return [entity["record"] async for entity in found]
 
 
+async def garble_link(connection_string: str, flow_id: str) -> None:
+    """Let the row of a connect link be one that no version of the service wrote."""
+    garbled = {"PartitionKey": flow_id, "RowKey": "link", "requested": "{"}
+    async with TableServiceClient.from_connection_string(connection_string) as service:
+        await service.get_table_client(FLOWS).update_entity(garbled, mode=UpdateMode.MERGE)
+
+
 async def end_flow(connection_string: str, partition: str, row: str) -> None:
     """Let the lifetime of a connect link or an attempt be over."""
     over = {"PartitionKey": partition, "RowKey": row, "expiresAt": datetime.now(UTC) - timedelta(seconds=1)}

@@ -103,6 +103,21 @@ def test_the_workflows_test_build_preview_and_then_deploy() -> None:
     assert re.search(r"what-if:\n    needs: test\n", text)
 
 
+def test_what_runs_before_the_approval_signs_in_as_an_app_that_can_only_read() -> None:
+    text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    what_if = text.partition("  what-if:\n")[2].partition("  deploy:\n")[0]
+    assert "environment: ${{ inputs.environment }}-preview" in what_if
+    assert "--validation-level ProviderNoRbac" in what_if, "else what-if asks for the right to write"
+    role = json.loads((INFRA / "preview-role.json").read_text())
+    deployments = "Microsoft.Resources/deployments"
+    assert role["Actions"] == ["*/read", f"{deployments}/whatIf/action", f"{deployments}/validate/action"]
+    assert (role.get("DataActions"), role["AssignableScopes"]) == (None, ["/subscriptions/SUBSCRIPTION_ID"])
+    document = (ROOT / "docs" / "deploy.md").read_text()
+    (preview,) = re.findall(r"^ *\| `production-preview` \| (.*) \|$", document, re.MULTILINE)
+    assert "preview-role.json" in preview
+    assert "Contributor" not in preview
+
+
 def test_the_what_if_and_the_deployment_get_the_same_parameters_all_of_them() -> None:
     text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
     entries = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
@@ -111,7 +126,7 @@ def test_the_what_if_and_the_deployment_get_the_same_parameters_all_of_them() ->
         match = re.fullmatch(r"\$\{([A-Z_]+)(?:=(.*))?\}", entry["value"])
         assert match
         variables[name] = (match[1], match[2])
-    given = dict(re.findall(r"\b(\w+)=\"\$([A-Z_]+)\"", text.partition("what-if --location")[2]))
+    given = dict(re.findall(r"\b(\w+)=\"\$([A-Z_]+)\"", text.partition("sub what-if")[2]))
     assert given == {name: variable for name, (variable, _) in variables.items()}
     environment = dict(re.findall(r"^  ([A-Z_]+): (.*)$", text, re.MULTILINE))
     for variable, default in variables.values():

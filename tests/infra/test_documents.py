@@ -9,11 +9,12 @@ import re
 import pytest
 
 from shared.domain import quota
+from shared.domain.keep_alive import KEEPALIVE_AFTER
 from shared.services import dispatch, upkeep
 from tests.infra.bicep import INFRA, ROOT
 
 DOCS = ROOT / "docs"
-WRITTEN = ("deploy.md", "runbook.md", "security.md", "scale.md", "performance.md")
+WRITTEN = ("deploy.md", "runbook.md", "security.md", "scale.md", "performance.md", "events.md")
 SUM = re.compile(r"([\d.]+(?: [×÷] [\d.]+)+) = ([\d.]*\d)")
 
 
@@ -89,6 +90,20 @@ def test_the_paces_are_those_of_the_code() -> None:
     assert f"5 × {quota.TENANT_WRITES_A_SECOND} × {seconds} = {dispatch.READ[quota.Lane.WRITES][0]} that" in text
     assert f"{quota.VAULT_CALLS_A_SECOND} × {seconds} = {dispatch.READ[quota.Lane.REST][0]} others" in text
     assert f"| {upkeep.PAGE} rows a message" in text
+
+
+def test_keep_alive_is_reckoned_with_at_its_pace() -> None:
+    text = (DOCS / "scale.md").read_text()
+    days = KEEPALIVE_AFTER.days
+    renewals = 30 // days
+    assert f"30 ÷ {days} = {30 / days:.3g}, so at most {renewals} times between two rotations" in text
+    sizes = text.partition("## Three sizes")[2].partition("\n## ")[0]
+    for versions in ("33.3", "33333", "3333333"):
+        assert f"| {versions} × {renewals + 1} ÷ 86400 = " in sizes
+    knobs = text.partition("## Which knob moves which limit")[2]
+    for pace in (quota.VERSIONS_A_SECOND, 30):
+        assert f"{pace} × 86400 × 30 ÷ {renewals + 1} = " in knobs
+    assert f"500 ÷ {renewals + 1} × 30 = " in knobs
 
 
 def test_every_parameter_of_a_deployment_is_explained() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from shared.domain.connection import Health
 from shared.domain.measures import Metric
-from tests.infra.bicep import ROOT, Expression, module
+from tests.infra.bicep import INFRA, ROOT, Expression, module
 from tests.infra.queries import Alert, alerts, workbook
 from tests.unit.web.api import FUNCTIONS
 
@@ -19,9 +20,12 @@ PROMISED = {
     "work-poisoned": "work.poisoned",
     "timer-silent": "work.ticks",
     "rotation-overdue": "due.oldest_age",
+    "rotation-keeps-failing": "rotation.overdue",
     "needs-reconnect": "connection.transitions",
     "credential-expiring": "connection.expiry_warnings",
     "server-errors": "requests",
+    "line-to-act-on": "events.dropped",
+    "events-not-leaving": "action=publish",
     "upstream-throttled": "upstream.throttled",
     "vault-read-by-another": "AZKVAuditLogs",
 }
@@ -34,6 +38,7 @@ PANELS = {
     "Rotations by outcome": ["rotations", "outcome"],
     "Duration of rotations (seconds)": ["rotation.duration", "outcome"],
     "Age of the oldest success, by method (days)": ["rotation.oldest_success_age", "method"],
+    "Rotations overdue, by method": ["rotation.overdue", "method"],
     "Latency of access tokens (milliseconds)": ["access_token.duration"],
     "Failures, by reason": ["rotation.failed", "work.paused", "reason="],
 }
@@ -56,13 +61,28 @@ def test_every_promised_alert_exists_and_asks_for_its_matter() -> None:
 
 def test_silence_alerts_fire_on_nothing_and_the_others_on_something() -> None:
     silent = {alert["name"] for alert in alerts() if alert["breach"] == "silence"}
-    assert silent == {"timer-silent", "upkeep-silent"}
+    assert silent == {"timer-silent"}
     assert {alert["breach"] for alert in alerts()} == {"rows", "silence"}
     code = " ".join(module("monitoring-alerts").code.split())
     assert "operator: alert.breach == 'rows' ? 'GreaterThan' : 'LessThan'" in code
     assert "threshold: alert.breach == 'rows' ? 0 : 1" in code
     assert "numberOfEvaluationPeriods: alert.name == 'timer-silent' ? 2 : 1" in code
     assert "minFailingPeriodsToAlert: alert.name == 'timer-silent' ? 2 : 1" in code
+
+
+def test_a_new_deployment_is_given_time_for_its_first_daily_round() -> None:
+    (alert,) = (alert for alert in alerts() if alert["name"] == "upkeep-silent")
+    assert alert["breach"] == "rows"
+    given = re.search(r"where rounds == 0 and since < ago\((\d+)h\)", queries(alert))
+    assert given
+    assert 24 < int(given[1]) < 48, "a round begins within a day; a window of two days shows no more"
+    assert alert["window"] == "P2D"
+
+
+def test_the_documents_say_which_alerts_a_new_deployment_fires() -> None:
+    after = (ROOT / "docs" / "deploy.md").read_text().partition("## After it")[2].partition("\n## ")[0]
+    for name in ("timer-silent", "not-ready"):
+        assert f"`{name}`" in after, "it fires between provision and deploy"
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["name"]))
@@ -78,6 +98,24 @@ def test_an_alert_asks_where_its_table_is(alert: Alert) -> None:
     of_resources = any(table in queries(alert) for table in ("StorageQueueLogs", "AZKVAuditLogs"))
     where = "workspaceId" if of_resources else "insightsId"
     assert alert["scope"] == Expression(where)
+
+
+def test_each_line_that_asks_to_act_is_in_an_alert() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    to_act_on = re.findall(r"^\| `([^`]+)` \| [a-z, ]+ \| \*\*act\*\*", operations, re.MULTILINE)
+    assert len(to_act_on) == operations.count("**act**") > 0
+    asked = " ".join(queries(alert) for alert in alerts())
+    assert [line for line in to_act_on if f'message startswith "{line}"' not in asked] == []
+
+
+def test_the_runbook_says_of_each_line_of_an_alert_over_several_what_to_do() -> None:
+    (query,) = (queries(alert) for alert in alerts() if alert["name"] == "line-to-act-on")
+    section = (
+        (ROOT / "docs" / "runbook.md").read_text().partition("## A line asks for somebody")[2].partition("\n## ")[0]
+    )
+    lines = re.findall(r'startswith "([^"]+)"', query)
+    assert len(lines) > 1
+    assert [line for line in lines if f"- `{line}`" not in section] == []
 
 
 def anchors() -> set[str]:
@@ -147,6 +185,14 @@ def test_the_availability_test_asks_a_route_that_exists() -> None:
     assert url == Expression("'${publicUrl}/api/health/ready'")
     routes = {str(binding.get_dict_repr().get("route")) for found in FUNCTIONS for binding in found.get_bindings()}
     assert "health/ready" in routes
+
+
+def test_what_the_daily_round_counted_is_shown_from_one_round_to_the_next() -> None:
+    items = json.loads((INFRA / "modules" / "workbook.json").read_text())["items"]
+    for item in items:
+        if item["content"].get("title") in ("Connections by state", "Due next"):
+            assert item["content"]["timeContext"] == {"durationMs": 2 * 86_400_000}, "it is exported once a day"
+            assert "timeContextFromParameter" not in item["content"]
 
 
 def test_the_workbook_is_loaded_and_shows_what_was_promised() -> None:

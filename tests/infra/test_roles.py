@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -119,10 +120,33 @@ def test_another_role_scope_or_condition_would_be_seen(change: Callable[[str], s
 
 def test_who_deploys_from_github_may_grant_these_roles_only() -> None:
     condition = (INFRA / "grants-condition.txt").read_text()
+    assert_only_these_roles(condition)
+    for source in ("Request", "Resource"):
+        assert re.search(rf"@{source}\[[^\]]*:PrincipalType\] \S+ {{'ServicePrincipal'}}", condition)
+
+
+def test_after_the_first_deployment_they_may_be_granted_to_the_identity_only() -> None:
+    document = (ROOT / "docs" / "deploy.md").read_text()
+    (command,) = re.findall(r'--condition "\$\((sed .*)\)"', document)
+    principal = "11111111-2222-3333-4444-555555555555"
+    ran = subprocess.run(  # noqa: S603 -- our own command
+        ["/bin/sh", "-c", command],
+        cwd=ROOT,
+        env={"IDENTITY_PRINCIPAL_ID": principal},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert_only_these_roles(ran.stdout)
+    for source in ("Request", "Resource"):
+        attribute = rf"@{source}\[Microsoft\.Authorization/roleAssignments:PrincipalId\]"
+        assert re.search(rf"{attribute} ForAnyOfAnyValues:GuidEquals {{{principal}}}", ran.stdout)
+
+
+def assert_only_these_roles(condition: str) -> None:
     for verb, source in (("write", "Request"), ("delete", "Resource")):
         assert f"!(ActionMatches{{'Microsoft.Authorization/roleAssignments/{verb}'}})" in condition
         (allowed,) = re.findall(
             rf"@{source}\[[^\]]*:RoleDefinitionId\] ForAnyOfAnyValues:GuidEquals {{([^}}]*)}}", condition
         )
         assert set(allowed.split(", ")) == ROLES.keys()
-        assert re.search(rf"@{source}\[[^\]]*:PrincipalType\] \S+ {{'ServicePrincipal'}}", condition)

@@ -42,6 +42,7 @@ def test_an_example_is_such_an_event(title: str) -> None:
     example = EXAMPLES[title]
     data = example["data"]
     assert SCHEMAS[title.split(".", maxsplit=1)[0]].model_validate(data).model_dump(mode="json") == data
+    assert re.fullmatch(r"\d{10}", example["sequence"])
     assert (example["specversion"], example["source"]) == ("1.0", SOURCE)
     assert example["subject"] == f"organizations/{data['orgId']}/connections/{data['connectionId']}"
 

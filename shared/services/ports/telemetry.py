@@ -21,7 +21,7 @@ class Telemetry(Protocol):
         """One value of a histogram."""
 
     def gauge(self, metric: Metric, value: float, **attributes: str) -> None:
-        """The value that stands from now on."""
+        """The value now. It is told once; whoever asks for what stands looks for the newest."""
 
     def span(self, name: str, *, parent: str | None = None, **attributes: str) -> AbstractContextManager[None]:
         """What is done inside is shown as one step, under the step that it is part of.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 import pytest
 
+from shared.domain.audit import Action, Origin
 from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import UpstreamUnavailable
 from tests.fakes.application import FakeApplication
@@ -91,6 +95,29 @@ async def test_a_sign_in_that_failed_is_on_record_with_its_reason(world: FakeApp
     (line,) = world.audit.lines(ORG)
     assert (line["action"], line["outcome"]) == ("connection.connect", "failure")
     assert "declined" in str(line["reason"])
+
+
+async def test_what_changes_no_row_is_one_line_of_the_log_too(
+    world: FakeApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shared.services.auditing")
+    departure = await departed(world, await linked(world))
+    await arrived(world, departure, world.entra.decline(departure.url))
+    (line,) = world.audit.lines(ORG)
+    await create_project(world)
+    caller = replace(CALLER, request_id="4bf92f3577b34da6a3ce929d0e0e4736")
+    await world.app.auditing.note(ORG, Action.ROTATE, Origin.of(caller), connection_id="an-id", reason="Conflict")
+    failed, made, refused = [record.message for record in caplog.records if record.message.startswith("outcome ")]
+    assert failed.startswith(
+        f"outcome action=connection.connect outcome=failure requestId={VISITOR.request_id} orgId={ORG}"
+        f" connectionId={line['connectionId']} reason="
+    )
+    assert "declined" in failed
+    assert made == f"outcome action=project.create outcome=success requestId=- orgId={ORG} connectionId=- reason=-"
+    assert refused == (
+        f"outcome action=connection.rotate outcome=failure requestId={caller.request_id} orgId={ORG}"
+        " connectionId=an-id reason=Conflict"
+    )
 
 
 async def test_projects_too_are_on_record(world: FakeApplication) -> None:

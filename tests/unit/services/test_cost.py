@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
 from shared.domain.creation import RotationPlan
+from shared.domain.keep_alive import KEEPALIVE_AFTER
 from shared.domain.schedule import RotateAt
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
@@ -35,6 +37,18 @@ async def test_a_link_costs_a_look_for_the_name_and_a_write(world: FakeApplicati
     spent(world)
     await linked(world)
     assert spent(world) == {"connections.find": 1, "flows.put_link": 1}
+
+
+async def test_a_renewal_costs_what_a_rotation_does_but_for_its_records(world: FakeApplication) -> None:
+    connection = await created(world)
+    world.clock.advance(KEEPALIVE_AFTER + timedelta(days=1))  # they are spread over a day
+    spent(world)
+    await world.app.advance(ORG, connection.id)
+    assert spent(world) == {
+        "connections.get": 1, "vault.get": 1, "entra.refresh": 1, "vault.put": 1, "vault.disable": 1,
+        "connections.replace": 3,  # begun, promoted, settled
+        "due.put": 2, "due.remove": 2,
+    }  # fmt: skip
 
 
 async def test_a_rotation_reads_its_row_once_and_writes_one_version(world: FakeApplication) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from shared.domain import events
 from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import GrantRefused, Refusal, UpstreamTimeout, UpstreamUnavailable
-from shared.domain.events import waiting
+from shared.domain.events import event_of, waiting
 from shared.domain.owed import Action
 from shared.services.oauth_flow import FlowState
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
@@ -76,6 +78,31 @@ async def test_a_day_with_faults_is_told_in_order_and_once_each(world: FakeAppli
     ]
     assert len(world.topic.sent) > len(told(world)), "some were sent twice, under the same id"
     assert world.connections.rows(ORG) == []
+
+
+async def test_events_of_a_connection_sort_by_sequence_though_one_write_or_a_slow_clock_has_two_at_odds(
+    world: FakeApplication,
+) -> None:
+    connection = await created(world, wish(rotation=MONTHLY))
+    world.faults.before("entra.refresh", GrantRefused(Refusal("invalid_grant"), "The grant was revoked"))
+    await rotated(world, connection.id)
+    world.clock.advance(-2 * MINUTE)  # an instance that is behind
+    await delete(world, connection.id)
+    await world.run(LONGEST_RUN + 10 * MINUTE)
+    sent = world.topic.once()
+    told_of = ["connection.created", "rotation.failed", "connection.needs-reconnect", "connection.deleted"]
+    assert [event.type.value for event in sorted(sent, key=lambda event: event.time)] != told_of
+    assert [event.type.value for event in sorted(sent, key=lambda event: event.sequence or "")] == told_of
+    assert [int(event.sequence or "") for event in sent] == [1, 2, 3, 4], "without a gap: who misses one can tell"
+
+
+async def test_an_event_that_was_recorded_without_a_number_is_sent_without(world: FakeApplication) -> None:
+    world.faults.before("topic.publish", UpstreamTimeout("Event Grid"), times=1000)
+    row = row_of(world, (await created(world)).id)
+    (entry,) = waiting(row)
+    unnumbered = entry.model_copy(update={"body": {k: v for k, v in entry.body.items() if k != "sequence"}})
+    assert event_of(row, entry).sequence == "0000000001"
+    assert event_of(row, unnumbered) == replace(event_of(row, entry), sequence=None)
 
 
 async def test_a_day_without_a_topic_delays_nothing_and_loses_nothing(world: FakeApplication) -> None:
@@ -169,8 +196,13 @@ async def test_a_deleted_connection_is_cleaned_while_the_topic_is_away_and_told_
     connection = await created(world, wish(rotation=MONTHLY))
     world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
     await delete(world, connection.id)
+    world.faults.calls.clear()
     await world.run(DAY)
     assert not any(world.vault.readable().values()), "the secret waits for nobody"
+    tries = world.faults.calls.count("topic.publish")
+    assert 20 < tries < 40, "its hold grows to an hour"
+    assert world.faults.calls.count("vault.delete") == 1
+    assert world.faults.calls.count("connections.replace") <= 2 * tries + 5, "the row is looked at after each try"
     world.faults.clear()
     await world.run(timedelta(hours=2))
     assert told(world) == ["connection.created", "connection.deleted"]
@@ -185,7 +217,10 @@ async def test_without_a_topic_no_event_is_kept() -> None:
     assert {entry.kind for entry in row_of(world, connection.id).outbox} == {"rotation", "audit"}
 
 
-async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_settings(world: FakeApplication) -> None:
+async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_settings(
+    world: FakeApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shared.services.publishing")
     world.faults.before("topic.publish", UpstreamUnavailable("Event Grid"), times=1000)
     connection = await created(world, wish(rotation=MONTHLY))
     world.settings = settings_for_tests()
@@ -193,3 +228,7 @@ async def test_what_waits_for_a_topic_goes_when_the_topic_is_taken_out_of_the_se
     await world.run(timedelta(hours=1))
     assert row_of(world, connection.id).outbox == ()
     assert world.topic.sent == []
+    told_of = [(each.levelname, each.message) for each in caplog.records if each.message.startswith("events.")]
+    assert told_of == [("WARNING", f"events.discarded orgId={ORG} connectionId={connection.id} count=1")], (
+        "nobody was told"
+    )

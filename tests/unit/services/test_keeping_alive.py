@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import zlib
 from collections import Counter
@@ -13,6 +14,8 @@ import pytest
 from shared.domain.connection import LONGEST_RUN, Health
 from shared.domain.errors import Refusal, UpstreamUnavailable
 from shared.domain.keep_alive import KEEPALIVE_AFTER
+from shared.services.invocation import invocation
+from shared.services.telemetry import NoTelemetry
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
 from tests.fakes.faults import Crash
@@ -54,6 +57,19 @@ async def test_a_grant_that_nobody_uses_is_renewed_within_a_day_after_its_week(w
     assert len(world.vault.readable()[row_of(world, connection.id).secret_name]) == 1
     assert row_of(world, connection.id).connection.updated_at == connection.updated_at
     assert outcomes(world, connection.id) == [], "it is no rotation"
+
+
+async def test_a_renewal_is_logged_with_the_run_that_did_it(
+    world: FakeApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "shared.services.keep_alive")
+    connection = await created(world)
+    world.clock.advance(KEEPALIVE_AFTER + DAY)
+    with invocation(NoTelemetry(), "run work_advance", request_id="4bf92f3577b34da6a3ce929d0e0e4736", parent=None):
+        await world.app.advance(ORG, connection.id)
+    assert [record.message for record in caplog.records if record.message.startswith("grant.")] == [
+        f"grant.renewed orgId={ORG} connectionId={connection.id} requestId=4bf92f3577b34da6a3ce929d0e0e4736"
+    ]
 
 
 async def test_grants_made_together_part(world: FakeApplication) -> None:

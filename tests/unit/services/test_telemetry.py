@@ -7,14 +7,16 @@ import re
 
 import pytest
 
-from shared.domain.errors import GrantRefused, Refusal
+from shared.domain.connection import Health, Lifecycle, RotationStatus
+from shared.domain.errors import GrantRefused, Refusal, UpstreamUnavailable
 from shared.domain.measures import Metric
-from shared.services.stock import LATER, SOON
+from shared.domain.schedule import IntervalUnit
+from shared.services.stock import LATER, SOON, is_overdue
 from shared.services.upkeep import Round
 from tests.fakes.application import FakeApplication, fake_application
 from tests.fakes.telemetry import FakeTelemetry, key
 from tests.unit.services.rotations import outcomes
-from tests.unit.services.world import DAY, MONTHLY, ORG, created, rotate, wish
+from tests.unit.services.world import DAY, MONTHLY, ORG, created, rotate, row_of, wish
 
 OAUTH = {"method": "oauth"}
 
@@ -102,6 +104,44 @@ async def test_the_round_tells_which_success_is_oldest_and_what_is_due_next(
     await world.run(26 * DAY)
     again = await world.app.upkeep(Round())
     assert again.oldest_success["oauth"] > rotated.created_at
+
+
+async def test_a_rotation_that_fails_day_after_day_is_counted_and_named(
+    world: FakeApplication, telemetry: FakeTelemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = await created(world, wish(rotation=MONTHLY))
+    named = f"upkeep.rotation-overdue orgId={ORG} connectionId={failing.id}"
+    world.faults.before("vault.put", UpstreamUnavailable("Key Vault"), times=100_000)
+    counted = []
+    for _ in range(33):
+        await world.run(DAY)
+        counted.append(await overdue(world, telemetry))
+        assert (named in caplog.text) == (counted[-1] > 0)
+    assert counted[:30] == [0] * 30
+    assert counted[-1] == 1, "the next try is always tomorrow, so no due row is ever late"
+    world.faults.clear()
+    await world.run(2 * DAY)
+    assert await overdue(world, telemetry) == 0
+
+
+async def overdue(world: FakeApplication, telemetry: FakeTelemetry) -> float:
+    await world.app.upkeep(Round())
+    return telemetry.gauges[key(Metric.OVERDUE, OAUTH)]
+
+
+async def test_what_is_planned_or_waits_for_a_person_is_not_overdue(world: FakeApplication) -> None:
+    row = row_of(world, (await created(world, wish(rotation=MONTHLY))).id)
+    now = row.connection.created_at + 40 * DAY
+    failed = row.rotating(rotation_status=RotationStatus.FAILED, next_rotation_at=now + DAY)
+    assert is_overdue(failed, now, IntervalUnit.DAYS)
+    assert not is_overdue(failed, now - 9 * DAY, IntervalUnit.DAYS), "an interval and a day are allowed"
+    shortened = row.rotating(next_rotation_at=now + DAY)
+    forgotten = row.rotating(next_rotation_at=now - DAY)
+    dead = failed.judged(Health.NEEDS_RECONNECT, "The grant was revoked", now)
+    off = failed.showing(is_auto_rotation_enabled=False)
+    deleting = failed.having(lifecycle=Lifecycle.DELETING)
+    cases = [shortened, forgotten, dead, off, deleting]
+    assert [is_overdue(each, now, IntervalUnit.DAYS) for each in cases] == [False, True, False, False, False]
 
 
 def due_next(telemetry: FakeTelemetry) -> dict[str, float]:
