@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from shared.domain.connection import Health
 from shared.domain.measures import Metric
-from tests.infra.bicep import ROOT, Expression, module
+from tests.infra.bicep import INFRA, ROOT, Expression, module
 from tests.infra.queries import Alert, alerts, workbook
 from tests.unit.web.api import FUNCTIONS
 
@@ -184,6 +185,14 @@ def test_the_availability_test_asks_a_route_that_exists() -> None:
     assert url == Expression("'${publicUrl}/api/health/ready'")
     routes = {str(binding.get_dict_repr().get("route")) for found in FUNCTIONS for binding in found.get_bindings()}
     assert "health/ready" in routes
+
+
+def test_what_the_daily_round_counted_is_shown_from_one_round_to_the_next() -> None:
+    items = json.loads((INFRA / "modules" / "workbook.json").read_text())["items"]
+    for item in items:
+        if item["content"].get("title") in ("Connections by state", "Due next"):
+            assert item["content"]["timeContext"] == {"durationMs": 2 * 86_400_000}, "it is exported once a day"
+            assert "timeContextFromParameter" not in item["content"]
 
 
 def test_the_workbook_is_loaded_and_shows_what_was_promised() -> None:

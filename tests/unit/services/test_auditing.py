@@ -103,13 +103,14 @@ async def test_what_changes_no_row_is_one_line_of_the_log_too(
     caplog.set_level(logging.INFO, "shared.services.auditing")
     departure = await departed(world, await linked(world))
     await arrived(world, departure, world.entra.decline(departure.url))
+    (line,) = world.audit.lines(ORG)
     await create_project(world)
     caller = replace(CALLER, request_id="4bf92f3577b34da6a3ce929d0e0e4736")
     await world.app.auditing.note(ORG, Action.ROTATE, Origin.of(caller), connection_id="an-id", reason="Conflict")
     failed, made, refused = [record.message for record in caplog.records if record.message.startswith("outcome ")]
     assert failed.startswith(
         f"outcome action=connection.connect outcome=failure requestId={VISITOR.request_id} orgId={ORG}"
-        f" connectionId={world.audit.lines(ORG)[-1]['connectionId']} reason="
+        f" connectionId={line['connectionId']} reason="
     )
     assert "declined" in failed
     assert made == f"outcome action=project.create outcome=success requestId=- orgId={ORG} connectionId=- reason=-"
