@@ -180,6 +180,8 @@ def build(  # every part by keyword, so that a test replaces what it wants
     )
     probe = observed(probe, "customer-vault", telemetry)
     use = Using(rows=rows, sign_in=SigningIn(vault=vault, entra=entra, apps=apps), clock=clock)
+    tokens = Tokens(connections=reading, use=use, auditing=auditing, clock=clock, telemetry=telemetry)
+    rows.watch(tokens.note)
     return Application(
         settings=settings,
         auth=auth
@@ -220,7 +222,7 @@ def build(  # every part by keyword, so that a test replaces what it wants
             form_post=settings.secure_browser,
         ),
         projects=Projects(table=projects, auditing=auditing, clock=clock),
-        tokens=Tokens(connections=reading, use=use, auditing=auditing, clock=clock, telemetry=telemetry),
+        tokens=tokens,
         checking=Checking(connections=reading, use=use, probe=probe, clock=clock),
         auditing=auditing,
         advance=advance,

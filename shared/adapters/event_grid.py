@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -45,7 +46,10 @@ class AzureEventTopic(EventTopic):
         self.endpoint = endpoint
         self._client = EventGridPublisherClient(endpoint, identity, **OPTIONS, **watched("event-grid", telemetry))
         # A token over plain http is for the stand-in on loopback; settings refuse any other such address.
-        self._sending: dict[str, Any] = {} if endpoint.startswith("https://") else {"enforce_https": False}
+        self._sending: dict[str, Any] = {}
+        if not endpoint.startswith("https://"):
+            self._sending = {"enforce_https": False}
+            logging.getLogger("azure.eventgrid").setLevel(logging.ERROR)  # it wonders about that option at each event
         self._pause = pause
         self._now = now
         self._not_before = now()

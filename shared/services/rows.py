@@ -40,6 +40,11 @@ class Rows:
         self._clock = clock
         self._telemetry = telemetry or NoTelemetry()
         self._events = events  # nobody is told where no topic is configured
+        self._watchers: list[Callable[[Row], None]] = []
+
+    def watch(self, noted: Callable[[Row], None]) -> None:
+        """Have `noted` called with each row that this process has written."""
+        self._watchers.append(noted)
 
     async def read(self, org_id: str, connection_id: str) -> Stored | None:
         """The row, whatever its lifecycle, or None."""
@@ -62,7 +67,7 @@ class Rows:
         except Exception:  # refused for certain, so the hint serves nothing; then the refusal goes on
             await self._forget(row, row.due)
             raise
-        outcomes.tell(None, stored.row, self._telemetry)
+        self._tell(None, stored.row)
         return stored
 
     async def save(self, before: Stored, after: Row) -> Stored:
@@ -74,7 +79,7 @@ class Rows:
             if after.due != before.row.due:
                 await self._forget(after, after.due)
             raise
-        outcomes.tell(before.row, stored.row, self._telemetry)
+        self._tell(before.row, stored.row)
         if before.row.due != after.due:
             await self._forget(before.row, before.row.due)
         return stored
@@ -113,6 +118,11 @@ class Rows:
         """Remove the row for good if nobody wrote since. Raises `ConcurrentChange`."""
         await self._connections.remove(before)
         await self._forget(before.row, before.row.due)
+
+    def _tell(self, before: Row | None, after: Row) -> None:
+        outcomes.tell(before, after, self._telemetry)
+        for noted in self._watchers:
+            noted(after)
 
     async def _prepared(self, row: Row, before: Row | None) -> Row:
         if self._events:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from shared.domain import standing
 from shared.domain.audit import Action, AuditLog, Origin, audited
 from shared.domain.caller import Caller
-from shared.domain.connection import Row
+from shared.domain.connection import Lifecycle, Row
 from shared.domain.errors import ConnectionBroken, NotFound, UpstreamError
 from shared.domain.measures import Metric
 from shared.domain.project import Project
@@ -95,6 +95,15 @@ class Tokens:
         self._telemetry = telemetry or NoTelemetry()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._flights: dict[tuple[str, Key], asyncio.Task[_Entry]] = {}
+
+    def note(self, row: Row) -> None:
+        """This process wrote `row`: a token that it makes useless is out of use at once, not only within a minute."""
+        key = row.org_id, row.id
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        if row.lifecycle is not Lifecycle.ACTIVE or row.in_use != entry.row.in_use or standing.is_dead(row):
+            del self._entries[key]
 
     async def token(self, caller: Caller, connection_id: str) -> AppToken:
         """A token for Key Vault with at least five minutes to live.

@@ -67,8 +67,15 @@ class Browser:
         return _redirect(begun.url, cookie=self._cookie(begun.cookie_name, begun.cookie_value))
 
     async def answer(self, request: func.HttpRequest) -> func.HttpResponse:
-        """Entra's answer: a POST on https, a GET on http loopback, and nothing else."""
+        """Entra's answer: a POST on https, a GET on http loopback, and nothing else.
+
+        But for an administrator who comes back from Entra's consent page, which no link of ours led to: whatever the
+        address says, it changes nothing here.
+        https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
+        """
         expected = "POST" if self._settings.secure_browser else "GET"
+        if request.method == "GET" and "admin_consent" in request.params and "state" not in request.params:
+            return pages.consent_page(given="error" not in request.params)
         if request.method != expected:
             return pages.failure_page("This address answers to Microsoft's sign-in only.", status=405)
         fields = _form(request) if expected == "POST" else dict(request.params)

@@ -57,6 +57,16 @@ def done_page(connection_id: str) -> func.HttpResponse:
     return _page("Connected", body, 200)
 
 
+def consent_page(*, given: bool) -> func.HttpResponse:
+    """An administrator has decided about the app as a whole, on a page of Microsoft's."""
+    if not given:
+        return failure_page("Microsoft reports that the administrator's consent was not given.", status=400)
+    body = """<h1 class="good">Back from Microsoft</h1>
+<p>Microsoft reports that this service's app was approved for your tenant. No connection was made by that.</p>
+<p class="note">If somebody sent you a connect link, open it now. Else you can close this page.</p>"""
+    return _page("Back from Microsoft", body, 200)
+
+
 def failure_page(message: str, *, status: int, again: str | None = None) -> func.HttpResponse:
     """What went wrong and what to do; `again` is the path of the link's page where trying again makes sense."""
     title = "Not connected yet" if again else "Not connected"

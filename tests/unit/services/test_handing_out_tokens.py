@@ -80,10 +80,32 @@ async def test_a_token_of_a_credential_that_was_rotated_away_is_given_out_for_a_
 ) -> None:
     connection = await created(world, wish(rotation=MONTHLY))
     first = await token(world, connection.id)
-    await rotate(world, connection.id)
-    await world.app.advance(ORG, connection.id)
+    other = world.another_process()
+    await other.connections.rotate(CALLER, connection.id)
+    await other.advance(ORG, connection.id)
+    assert await token(world, connection.id) == first
     world.clock.advance(FRESH + SECOND)
     assert await token(world, connection.id) != first
+
+
+async def test_what_this_process_does_to_a_connection_takes_its_token_out_of_use_at_once(
+    world: FakeApplication,
+) -> None:
+    rotated = await created(world, wish("rotated", rotation=MONTHLY))
+    dead, deleted = await created(world, wish("dead")), await created(world, wish("deleted"))
+    first = await token(world, rotated.id)
+    await token(world, dead.id)
+    await token(world, deleted.id)
+    await rotate(world, rotated.id)
+    await world.app.advance(ORG, rotated.id)
+    assert await token(world, rotated.id) != first
+    await delete(world, deleted.id)
+    with pytest.raises(NotFound):
+        await token(world, deleted.id)
+    world.entra.revoke(ADA)
+    await world.app.checking(CALLER, dead.id, None)
+    with pytest.raises(ConnectionBroken):
+        await token(world, dead.id)
 
 
 async def test_of_200_callers_of_a_cold_connection_one_asks_entra(world: FakeApplication) -> None:

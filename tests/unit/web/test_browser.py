@@ -189,6 +189,25 @@ async def test_the_callback_answers_to_its_one_method(public_url: str, method: s
 
 
 @pytest.mark.parametrize(
+    ("params", "status", "text"),
+    [
+        ({"admin_consent": "True", "tenant": ADA.tenant_id}, 200, b"was approved for your tenant"),
+        ({"admin_consent": "True", "error": "access_denied", "error_description": "<b>no</b>"}, 400, b"was not given"),
+    ],
+)
+async def test_an_administrator_back_from_entras_consent_page_is_told_so_and_nothing_changes(
+    visit: Visit, params: dict[str, str], status: int, text: bytes
+) -> None:
+    await visit.invited()
+    before = list(visit.world.faults.calls)
+    response = await visit.browser.answer(request("GET", params=params))
+    assert response.status_code == status
+    assert text in response.get_body()
+    assert b"<b>no" not in response.get_body()
+    assert visit.world.faults.calls == before
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"state=" + b"x" * 40_000, b"a=b&" * 60, b"\xff\xfe", b"state=%ff&code=%00", b"=&=&="]
 )
 async def test_a_form_that_is_none_of_entras_is_a_page_and_never_a_defect(secure: Visit, body: bytes) -> None:
