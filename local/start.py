@@ -16,8 +16,6 @@ from local.processes import StackError, until_signal
 from local.stack import Stack
 from shared.domain.caller import Permission
 
-KEY_VAULT = "/api/v1/app-connections/azure-key-vault"
-
 
 async def run(stack: Stack, *, emulators_only: bool) -> int:
     """Start, say how to use it, and wait for a part that dies; answers 1 then. Whoever calls ends the processes."""
@@ -44,15 +42,16 @@ async def _welcome(stack: Stack, host: str | None, seconds: float) -> str:
     token = await stack.token(roles=[permission.value for permission in Permission])
     return f"""
 Ready in {seconds:.1f} s, {f"run by {host}" if host else "all but the functions host"}
-  API          {stack.api}{KEY_VAULT}
+  API          {stack.api}/api
   Key Vault    {stack.vault}      (stand-in)
   Entra        {stack.entra}      (stand-in; tenants: home {seed.HOME_TENANT_ID},
                {seed.CONTOSO_DOMAIN} {seed.CONTOSO_TENANT_ID})
   Events       {stack.state}/logs/topic.log      (stand-in for Event Grid)
-  Logs         {stack.state}/logs/
+  Logs         {stack.state}/logs/      (the service's own: host.log)
 {"" if host else _how_to_run_func(stack.ports.api)}
-A bearer token with every role, good for 8 hours:
+The API's address, and a bearer token with every role, good for 8 hours:
 
+export API={stack.api}/api
 export TOKEN={token}
 
 Another one, with other roles or of another tenant:
@@ -62,7 +61,7 @@ curl -sk {stack.entra}/_control/tokens -H 'content-type: application/json' \\
 
 Paste this; it asks for a connect link. Open the connectUrl of the answer in a browser:
 
-curl -s {stack.api}{KEY_VAULT}/oauth/authorize -H "Authorization: Bearer $TOKEN" \\
+curl -s "$API/v1/app-connections/azure-key-vault/oauth/authorize" -H "Authorization: Bearer $TOKEN" \\
   -H 'content-type: application/json' -d '{{"name":"my-first-connection","method":"oauth"}}'
 
 Ctrl-C ends everything and loses nothing."""

@@ -14,7 +14,7 @@ from shared.services import dispatch, upkeep
 from tests.infra.bicep import INFRA, ROOT
 
 DOCS = ROOT / "docs"
-WRITTEN = ("deploy.md", "runbook.md", "security.md", "scale.md", "performance.md", "events.md")
+WRITTEN = ("deploy.md", "runbook.md", "security.md", "scale.md", "performance.md", "events.md", "local.md")
 SUM = re.compile(r"([\d.]+(?: [×÷] [\d.]+)+) = ([\d.]*\d)")
 
 
