@@ -107,6 +107,9 @@ def check_events(world: FakeApplication) -> None:
     done = [TOLD.get((str(line["action"]), str(line["outcome"]))) for line in world.audit.lines(ORG)]
     assert Counter(types) - Counter(JUDGEMENTS) == Counter(filter(None, done) if world.settings.event_topic else ())
     assert [event.time for event in told] == sorted(event.time for event in told)
+    for subject in {event.subject for event in told}:
+        numbers = [int(event.sequence or "") for event in told if event.subject == subject]
+        assert numbers == list(range(1, len(numbers) + 1)), "without a gap, in the order in which they were told"
     for first, rest in ((EventType.CREATED, types[1:]), (EventType.DELETED, types[:-1])):
         assert first not in rest, types
     judged = [event.data["state"] for event in told if event.type in JUDGEMENTS]
