@@ -18,10 +18,10 @@ from shared.web.answers import (
     RotationList,
     TokenAnswer,
 )
-from shared.web.bodies import CheckBody, CreateBody, UpdateBody
+from shared.web.bodies import CheckBody, CreateBody, RotateBody, UpdateBody
 from shared.web.endpoint import Call
 from shared.web.queries import ListQuery, PageQuery, RotateQuery, ScopeQuery
-from shared.web.request import idempotency_key, if_match
+from shared.web.request import Key, Revisions
 
 blueprint = func.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS  # function keys would be read from `?code=`, which OAuth uses; tokens guard us
@@ -72,12 +72,12 @@ async def connections_get_by_name(call: Call, query: ScopeQuery) -> ConnectionAn
 @blueprint.function_name("connections_create")
 @blueprint.route(route=KEY_VAULT, methods=["POST"], auth_level=ANONYMOUS)
 @api.endpoint(Permission.CREATE, BadRequest, Conflict)
-async def connections_create(call: Call, body: CreateBody) -> ConnectionAnswer:
+async def connections_create(call: Call, body: CreateBody, key: Key) -> ConnectionAnswer:
     """A new connection from a credential that the caller brings; it is proven at Entra before it is stored."""
     row = await call.app.creating.create(
         call.caller.org_id,
         body.new_connection(),
-        key=idempotency_key(call.request, call.caller),  # before anything is looked up: it may be refused
+        key=key,
         project=await call.app.connections.project_for(call.caller, body.project_id),
         prove=call.app.proving.of(body.credentials.submitted()),
         requested=call.origin,
@@ -89,9 +89,9 @@ async def connections_create(call: Call, body: CreateBody) -> ConnectionAnswer:
 @blueprint.function_name("connections_update")
 @blueprint.route(route=CONNECTION, methods=["PATCH"], auth_level=ANONYMOUS)
 @api.endpoint(Permission.EDIT, NotFound, BadRequest, Conflict, PreconditionFailed)
-async def connections_update(call: Call, body: UpdateBody) -> ConnectionAnswer:
+async def connections_update(call: Call, body: UpdateBody, revisions: Revisions) -> ConnectionAnswer:
     """Change what is sent; credentials are proven at Entra before they replace the stored ones."""
-    connection_id, revisions = call.path_id("connectionId"), if_match(call.request)
+    connection_id = call.path_id("connectionId")
     present = await call.app.connections.get(call.caller, connection_id)
     credentials = body.credentials_for(present.connection.method, call.context)
     update = Update(
@@ -116,7 +116,7 @@ async def connections_delete(call: Call) -> ConnectionAnswer:
 @blueprint.route(route=f"{CONNECTION}/rotate-credentials", methods=["POST"], auth_level=ANONYMOUS)
 @blueprint.queue_output(arg_name="work", queue_name=QUEUE, connection=STORAGE)
 @api.endpoint_with_work(Permission.ROTATE, NotFound, Conflict)
-async def connections_rotate(call: Call, query: RotateQuery) -> RotateAnswer:
+async def connections_rotate(call: Call, query: RotateQuery, body: RotateBody) -> RotateAnswer:  # noqa: ARG001 -- empty
     """Begin a rotation now; asked again while one is under way, the same answer and no second one.
 
     With `dryRun=true`, only tell what a rotation would do.

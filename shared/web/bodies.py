@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from shared.domain.creation import NewConnection, RotationPlan
@@ -41,6 +42,7 @@ from shared.web.fields import (
     Description,
     Name,
     ProjectId,
+    Strict,
     Tenant,
     Uuid,
     null_to_false,
@@ -236,8 +238,24 @@ class UpdateBody(Unsupported):
             ) from None
 
 
-class CheckBody(Body):
+class RotateBody(Body):
+    """Nothing: a wish that is sent here would be lost, and the credential rotated all the same."""
+
+    model_config = ConfigDict(json_schema_extra={"maxProperties": 0})
+    may_be_absent: ClassVar[bool] = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, sent: object) -> object:
+        if sent != {}:
+            raise ValueError("Takes no body; a dry run is ?dryRun=true")
+        return sent
+
+
+class CheckBody(Strict):
     """Which vault to try, if any."""
+
+    may_be_absent: ClassVar[bool] = True
 
     vault_url: Annotated[str, StringConstraints(max_length=256, pattern=PRINTABLE)] | None = None
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import azure.functions as func
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from shared.domain.audit import Action, Origin
@@ -116,22 +116,33 @@ class Call:
         self.work.append(work_message(row.org_id, row.id))
 
     def arguments(self, operation: Operation) -> dict[str, Any]:
-        """The body and query that `operation` takes. Raises whatever is wrong with them."""
+        """The headers, query and body that `operation` takes. Raises `ValidationFailed` with all that is wrong."""
+        readings: dict[str, Callable[[], Any]] = {
+            name: partial(header.read, self.request, self.caller) for name, header in operation.headers
+        }
+        if operation.query is not None:
+            readings["query"] = partial(problems.read, operation.query, dict(self.request.params), self.context)
+        if operation.body is not None:
+            document = self._json(may_be_absent=operation.body.may_be_absent)
+            readings["body"] = partial(problems.read, operation.body, document, self.context)
         parsed: dict[str, Any] = {}
-        try:
-            if operation.query is not None:
-                parsed["query"] = operation.query.read(dict(self.request.params), self.context)
-            if operation.body is not None:
-                parsed["body"] = operation.body.read(self._json(), self.context)
-        except ValidationError as error:
-            raise problems.from_validation(error) from None
+        wrong: list[Problem] = []
+        for name, reading in readings.items():
+            try:
+                parsed[name] = reading()
+            except ValidationFailed as error:
+                wrong.extend(error.problems)
+        if wrong:
+            raise ValidationFailed(wrong)
         return parsed
 
-    def _json(self) -> Any:
+    def _json(self, *, may_be_absent: bool) -> Any:
         media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         raw = self.request.get_body()
         if len(raw) > MAX_BODY_BYTES:
             raise PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes")
+        if may_be_absent and not raw.strip():
+            return {}
         if media_type != "application/json":
             raise UnsupportedMediaType("The body must be JSON, declared as Content-Type: application/json")
         if not raw.strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -33,11 +33,24 @@ class Body(BaseModel):
         defer_build=True,  # as `Record`
         hide_input_in_errors=True,
     )
+    may_be_absent: ClassVar[bool] = False
+    """Whether a request without a body counts as one with `{}`."""
 
     @classmethod
     def read(cls, document: Any, context: dict[str, Any]) -> Self:
         """The body in a JSON document. Raises pydantic's `ValidationError` with every problem."""
         return cls.model_validate(document, context=context)
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The names that callers send."""
+        return [field.alias or to_camel(name) for name, field in cls.model_fields.items()]
+
+
+class Strict(Body):
+    """Unknown keys are refused: where a misspelled one would do something else than its sender meant."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 def is_uuid(text: str) -> bool:

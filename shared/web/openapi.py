@@ -103,7 +103,10 @@ def _operation(path: str, operation: Operation) -> dict[str, Any]:
         },
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(operation.body)}}}
+        described["requestBody"] = {
+            "required": not operation.body.may_be_absent,
+            "content": {"application/json": {"schema": _ref(operation.body)}},
+        }
     return described
 
 

@@ -12,13 +12,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from shared.domain.caller import Permission
+import azure.functions as func
+
+from shared.domain.caller import Caller, Permission
 from shared.domain.errors import ProductError
 from shared.domain.model import Record
 from shared.web.fields import Body
 
 Use = Callable[..., Awaitable[Record]]
-"""An endpoint's own function: a `Call`, perhaps `body` and `query`, to an answer."""
+"""An endpoint's own function: a `Call`, perhaps `body`, `query` and headers, to an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromHeader:
+    """Marks, in `Annotated`, an argument that `read` makes of the request's headers. It raises `ValidationFailed`."""
+
+    read: Callable[[func.HttpRequest, Caller], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,8 @@ class Operation:
     fails: tuple[type[ProductError], ...]
     """What it can raise besides what every endpoint of its shape can."""
     use: Use
+    headers: tuple[tuple[str, FromHeader], ...] = ()
+    """What it takes from headers, by the name of its argument."""
     alternative: Permission | None = None
     """Whoever holds this one instead gets in too; the endpoint then asks for the one that applies."""
 
@@ -46,7 +57,7 @@ class Operation:
         alternative: Permission | None = None,
     ) -> Self:
         """The operation that `use` declares."""
-        hints: dict[str, Any] = typing.get_type_hints(use)
+        hints: dict[str, Any] = typing.get_type_hints(use, include_extras=True)
         return cls(
             name=str(getattr(use, "__name__", "")),
             summary=(use.__doc__ or "").strip(),
@@ -56,5 +67,11 @@ class Operation:
             answer=hints["return"],
             fails=fails,
             use=use,
+            headers=tuple(
+                (name, mark)
+                for name, hint in hints.items()
+                for mark in getattr(hint, "__metadata__", ())
+                if isinstance(mark, FromHeader)
+            ),
             alternative=alternative,
         )

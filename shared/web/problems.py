@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import azure.functions as func
 from pydantic import ValidationError
@@ -22,6 +22,9 @@ from shared.domain.errors import (
     UpstreamError,
     ValidationFailed,
 )
+from shared.web.fields import Body
+
+AnyBody = TypeVar("AnyBody", bound=Body)
 
 STATUS: dict[str, int] = {
     "BadRequest": 400,
@@ -107,22 +110,35 @@ def envelope(
     )
 
 
-def from_validation(error: ValidationError, *, under: str | None = None) -> ValidationFailed:
+def read(model: type[AnyBody], document: Any, context: dict[str, Any]) -> AnyBody:
+    """`document` as `model`. Raises `ValidationFailed` with every problem."""
+    try:
+        return model.read(document, context)
+    except ValidationError as error:
+        raise from_validation(error, takes=model.keys()) from None
+
+
+def from_validation(error: ValidationError, *, under: str | None = None, takes: Sequence[str] = ()) -> ValidationFailed:
     """Every problem at once, in the caller's own field names; never the value that was sent.
 
-    `under` names the field whose value was validated by itself.
+    `under` names the field whose value was validated by itself; `takes` are the names that an unknown one may have
+    been meant for.
     """
     above = () if under is None else (under,)
     return ValidationFailed(
         [
             Problem(
                 _CODES.get(found["type"], _fallback(found["type"])),
-                (*above, *map(_sent_name, found["loc"])),
-                _message(found),
+                (*above, *_path(found)),
+                _message(found, takes),
             )
             for found in error.errors(include_input=False, include_url=False)
         ]
     )
+
+
+def _path(found: ErrorDetails) -> tuple[str | int, ...]:
+    return found["loc"] if found["type"] == "extra_forbidden" else tuple(map(_sent_name, found["loc"]))
 
 
 def _sent_name(part: str | int) -> str | int:
@@ -138,8 +154,10 @@ def _fallback(kind: str) -> str:
     return "invalid_type" if kind.endswith(("_type", "_parsing")) else "custom"
 
 
-def _message(found: ErrorDetails) -> str:
+def _message(found: ErrorDetails, takes: Sequence[str]) -> str:
     """pydantic's text in terms of JSON: it names our classes, and enum members by their repr."""
+    if found["type"] == "extra_forbidden":
+        return f"Not known here; what can be sent is: {', '.join(takes)}"
     if found["type"] in _JSON_WORDS:
         return _JSON_WORDS[found["type"]]
     text = found["msg"].removeprefix("Value error, ").replace("Tuple should", "List should")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from shared.web.fields import Body, ProjectId, Uuid
+from shared.web.fields import Body, Strict, Uuid
 
 Cursor = Annotated[str, StringConstraints(max_length=512), Field(json_schema_extra={"pattern": r"^[\w-]+$"})]
 Limit = Annotated[int, Field(ge=1, le=1000)]
@@ -41,7 +41,7 @@ Moment = Annotated[
 class ListQuery(Body):
     """A page of connections."""
 
-    project_id: ProjectId | None = None
+    project_id: Uuid | None = None
     limit: Limit = 1000
     cursor: Cursor | None = None
 
@@ -49,11 +49,11 @@ class ListQuery(Body):
 class ScopeQuery(Body):
     """Which scope a name is looked for in."""
 
-    project_id: ProjectId | None = None
+    project_id: Uuid | None = None
 
 
-class RotateQuery(Body):
-    """Whether to rotate, or only to tell what that would do."""
+class RotateQuery(Strict):
+    """Whether to rotate, or only to tell what that would do: a misspelled `dryRun` must not rotate."""
 
     dry_run: bool = False
 

@@ -6,12 +6,14 @@ import hashlib
 import hmac
 import re
 import uuid
+from typing import Annotated
 
 import azure.functions as func
 
 from shared.domain.caller import Caller
 from shared.domain.errors import Problem, ValidationFailed
 from shared.services.creating import IdempotencyKey
+from shared.web.operation import FromHeader
 
 MAX_ADDRESS_CHARS = 64
 
@@ -63,10 +65,16 @@ def idempotency_key(request: func.HttpRequest, caller: Caller) -> IdempotencyKey
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise _invalid("Idempotency-Key", "Must be 1 to 255 printable ASCII characters")
+        raise _invalid("Idempotency-Key", "Must be 1 to 255 printable ASCII characters without spaces")
     owner = f"{caller.object_id}\0{caller.app_id}\0{key}"
     fingerprint = hmac.new(key.encode(), request.get_body(), hashlib.sha256).hexdigest()
     return IdempotencyKey(key=hashlib.sha256(owner.encode()).hexdigest(), fingerprint=fingerprint)
+
+
+Revisions = Annotated[frozenset[int] | None, FromHeader(lambda request, _: if_match(request))]
+"""An endpoint's argument: see `if_match`."""
+Key = Annotated[IdempotencyKey | None, FromHeader(idempotency_key)]
+"""An endpoint's argument: see `idempotency_key`."""
 
 
 def _invalid(header: str, text: str) -> ValidationFailed:

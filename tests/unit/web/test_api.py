@@ -142,7 +142,7 @@ async def test_a_read_that_finds_nothing_is_not_audited(api: Api, name: str) -> 
 @pytest.mark.parametrize("name", READS)
 async def test_a_read_during_an_outage_tells_so_and_is_not_audited(api: Api, name: str) -> None:
     api.world.faults.before("*", UpstreamTimeout("Table Storage"))
-    response = await api.call(name, params={"projectId": "a-project"})
+    response = await api.call(name, params={"projectId": SOME_ID})
     if name != "app_connections_options":  # it asks nobody
         assert (response.status_code, answer(response)["error"]) == (504, "GatewayTimeout")
     assert api.audit() == []
@@ -428,6 +428,67 @@ async def test_a_rotation_begins_once_and_travels_by_queue_with_ids_only(api: Ap
         assert shown(pressed)["rotation"]["rotationStatus"] == "in-progress"
         assert pressed.headers["ETag"] == '"1"'
     assert [json.loads(message) for message in api.out.sent] == [{"orgId": ORG, "connectionId": shown(made)["id"]}]
+
+
+@pytest.mark.parametrize(
+    ("rest", "path", "hint"),
+    [
+        ({"params": {"dryrun": "true"}}, ["dryrun"], "dryRun"),
+        ({"params": {"dry_run": "true"}}, ["dry_run"], "dryRun"),
+        ({"params": {"dryRun": "true", "force": "1"}}, ["force"], "dryRun"),
+        ({"params": {"dryRun": "perhaps"}}, ["dryRun"], "valid boolean"),
+        ({"body": {"dryRun": True}}, [], "Takes no body; a dry run is ?dryRun=true"),
+        ({"body": b"null"}, [], "Takes no body; a dry run is ?dryRun=true"),
+        ({"body": [], "params": {"dryRun": "true"}}, [], "Takes no body; a dry run is ?dryRun=true"),
+    ],
+)
+async def test_a_misspelled_dry_run_is_422_and_rotates_nothing(
+    api: Api, rest: dict[str, Any], path: list[str], hint: str
+) -> None:
+    code = api.world.entra.code_for(ADA, api.world.settings.redirect_uri)
+    body = create("oauth", credentials={"code": code}, rotation=ROTATION)
+    made = await api.call("connections_create", body=body)
+    refused = await api.call("connections_rotate", path=path_of(made), **rest)
+    assert paths(refused) == [path]
+    assert hint in answer(refused)["message"][0]["message"]
+    assert shown(await api.call("connections_get", path=path_of(made))) == shown(made)
+    assert api.out.sent == []
+
+
+@pytest.mark.parametrize("body", [None, b"", b" ", {}])
+async def test_a_rotation_takes_no_body_or_an_empty_one(api: Api, body: Any) -> None:
+    code = api.world.entra.code_for(ADA, api.world.settings.redirect_uri)
+    made = await api.call("connections_create", body=create("oauth", credentials={"code": code}, rotation=ROTATION))
+    planned = await api.call("connections_rotate", path=path_of(made), params={"dryRun": "true"}, body=body)
+    assert (planned.status_code, api.out.sent) == (200, [])
+    assert answer(planned)["plan"]["issues"] == "refresh-token"
+    begun = await api.call("connections_rotate", path=path_of(made), body=body, headers={"Content-Type": ""})
+    assert shown(begun)["rotation"]["rotationStatus"] == "in-progress" if body != {} else begun.status_code == 415
+
+
+@pytest.mark.parametrize("body", [None, {}])
+async def test_a_check_needs_no_body(api: Api, body: Any) -> None:
+    made = await api.created()
+    headers = {"Content-Type": ""} if body is None else {}
+    checked = await api.call("connections_check", path=path_of(made), body=body, headers=headers)
+    assert (checked.status_code, answer(checked)["status"]) == (200, "active")
+
+
+async def test_a_check_of_a_misspelled_vault_is_422(api: Api) -> None:
+    refused = await api.call("connections_check", body={"vaulturl": "https://my-vault.vault.azure.net"})
+    assert paths(refused) == [["vaulturl"]]
+    assert "vaultUrl" in answer(refused)["message"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "bad"),
+    [("connections_create", "Idempotency-Key", "a key"), ("connections_update", "If-Match", "x")],
+)
+async def test_a_bad_header_is_told_together_with_all_that_is_wrong_with_the_body(
+    api: Api, name: str, header: str, bad: str
+) -> None:
+    body = create("client-secret", name="Bad Name", description=5)
+    assert paths(await api.call(name, body=body, headers={header: bad})) == [[header], ["name"], ["description"]]
 
 
 async def test_a_connect_link_is_made_for_a_person_to_open_and_can_be_asked_after(api: Api) -> None:

@@ -33,6 +33,7 @@ from tests.unit.web.requests import TRACE, Out, TrustingAuth, answer, authorised
 
 READ, CREATE = Permission.READ.value, Permission.CREATE.value
 CONNECTION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
+PROJECT = "0F1E2D3C-0000-4000-8000-00000000000A"
 CREATE_BODY = {"name": "payments", "method": "oauth", "credentials": {"code": "a-code"}}
 NOT_JSON = "The body is not well-formed JSON"
 ROW = creation.reserved(
@@ -184,8 +185,8 @@ async def test_a_query_out_of_bounds_is_422() -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
 async def test_a_json_body_is_read(content_type: str) -> None:
-    response = await posted(json.dumps(CREATE_BODY).encode(), content_type=content_type, params={"projectId": "P-1"})
-    assert (response.status_code, answer(response)) == (200, {"someName": "payments", "someOther": "p-1"})
+    response = await posted(json.dumps(CREATE_BODY).encode(), content_type=content_type, params={"projectId": PROJECT})
+    assert (response.status_code, answer(response)) == (200, {"someName": "payments", "someOther": PROJECT.lower()})
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])

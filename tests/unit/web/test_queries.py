@@ -12,6 +12,7 @@ from shared.web.fields import Body
 from shared.web.queries import AuditQuery, ListQuery, PageQuery, ScopeQuery
 from tests.unit.web.sent import TENANT, problems
 
+PROJECT = "0f1e2d3c-0000-4000-8000-00000000000a"
 TEN = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 
 
@@ -35,7 +36,7 @@ def test_a_page_out_of_bounds_is_refused(model: type[Body], sent: dict[str, str]
     assert set(problems(sent, model)) == {tuple(sent)}
 
 
-@pytest.mark.parametrize("project", ["", "a b", "a!b", "x" * 65, "a'b"])
+@pytest.mark.parametrize("project", ["", "xyz", "a b", "x" * 65, TENANT[:-1], f"{TENANT}'"])
 @pytest.mark.parametrize("model", [ListQuery, ScopeQuery])
 def test_a_project_that_cannot_be_one_is_refused(model: type[Body], project: str) -> None:
     assert set(problems({"projectId": project}, model)) == {("projectId",)}
@@ -43,7 +44,7 @@ def test_a_project_that_cannot_be_one_is_refused(model: type[Body], project: str
 
 @pytest.mark.parametrize("model", [ListQuery, ScopeQuery])
 def test_a_project_is_looked_for_in_lower_case(model: type[ListQuery] | type[ScopeQuery]) -> None:
-    assert model.read({"projectId": "A-Project"}, {}).project_id == "a-project"
+    assert model.read({"projectId": PROJECT.upper()}, {}).project_id == PROJECT
 
 
 @pytest.mark.parametrize("sent", [{}, {"unknown": "x", "snake_case": "x"}])
