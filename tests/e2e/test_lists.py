@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from local.client import KEY_VAULT, Client
@@ -64,7 +66,7 @@ async def test_a_cursor_belongs_to_the_list_that_gave_it(
     stranger = await token_of(client, organisations.pop())
     for reply in (
         await call(client, "GET", f"{KEY_VAULT}?cursor={cursor}", token=stranger),
-        await call(client, "GET", f"{KEY_VAULT}?cursor={cursor}&projectId=another"),
+        await call(client, "GET", f"{KEY_VAULT}?cursor={cursor}&projectId={uuid4()}"),
         await call(client, "GET", f"{KEY_VAULT}?cursor=forged"),
     ):
         (problem,) = refusal(reply, 422, "ValidationFailure")

@@ -195,6 +195,8 @@ class Organisation:
             beside.append(positive_data_acceptance)
         if status == 400 and "JSON" in response.json()["message"]:
             beside.append(negative_data_rejection)
+        if isinstance(case.body, dict) and set(case.body) == {"connectionId"}:
+            beside.append(negative_data_rejection)  # a link's body stands in for random bytes, and is none
         if operation == "connections_rotate":  # 404 also says that the connection has no schedule
             beside.append(ensure_resource_availability)
         if self.answers[operation, 200] > 1:  # it asks twice more, and once is enough
