@@ -20,7 +20,7 @@ from tests.e2e.stacks import NEVER, beside, hosting, running_product
 from tests.e2e.world import Customer, token_of
 from tests.support.azurite import running_azurite
 
-ORGANISATIONS = 250
+ORGANISATIONS = 500
 """Allowed tenants are a setting, so all are named before the first test runs; each test uses one up."""
 
 HOST_JSON = Path(__file__).parents[2] / "host.json"
