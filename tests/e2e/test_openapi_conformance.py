@@ -134,6 +134,13 @@ class Organisation:
                     credentials = known.credentials(method)
                     known.kept.append((await create_app(client, method, credentials, name=f"kept-{method}")).connection)
                 yield known
+                await known._deleted(client)
+
+    async def _deleted(self, client: Client) -> None:
+        """Delete every connection: those that rotate each second would go on during other tests."""
+        page = await call(client, "GET", KEY_VAULT)
+        for connection in page.json["appConnections"]:
+            await call(client, "DELETE", f"{KEY_VAULT}/{connection['id']}")
 
     @property
     def transport(self) -> dict[str, Any]:
