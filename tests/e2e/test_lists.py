@@ -50,7 +50,13 @@ async def test_a_page_goes_on_where_it_stood_though_names_came_and_went(client: 
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=many", "limit"), ("projectId=a/b", "projectId")],
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=many", "limit"),
+        ("projectId=a/b", "projectId"),
+        ("projectId=xyz", "projectId"),
+    ],
 )
 async def test_a_list_tells_which_part_of_its_query_is_wrong(client: Client, query: str, field: str) -> None:
     (problem,) = refusal(await call(client, "GET", f"{KEY_VAULT}?{query}"), 422, "ValidationFailure")
