@@ -82,7 +82,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped before its end.", file=sys.stderr)
         return 1
-    except Exception:  # told here, so that the end is `_leave`'s
+    except Exception:  # a defect, of any kind: `_leave` ends the process before Python would tell of it
         traceback.print_exc()
         return 1
     found = report.document(results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bench.hosts import Hosts
@@ -29,6 +30,7 @@ CALLS = 40
 async def repeats(world: World) -> AsyncIterator[Repeat]:
     """Call by call, the product's turn and the floor's, in an organisation of each size."""
     hosts, floor = await Hosts.started(world), await world.floor()
+    path = f"{KEY_VAULT}?limit={LIMIT}"
     clients = {size: await world.client() for size in world.few_of(SIZES)}
     for size, client in clients.items():
         await seed_connections(world, org_of(client), size)
@@ -44,10 +46,9 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
             inner, outer = (list[float](), list[float]()), (list[float](), list[float]())
             for _ in range(world.few(CALLS, 10)):
                 inner[0].extend(await timed([ours]))
-                inner[1].extend(await timed([lambda: floor.page(table, org)]))  # noqa: B023
-                path = f"{KEY_VAULT}?limit={LIMIT}"
-                outer[0].extend(await timed([lambda: hosts.product(client, "GET", path)]))  # noqa: B023
-                outer[1].extend(await timed([lambda: hosts.floor("GET", f"list?org={org}")]))  # noqa: B023
+                inner[1].extend(await timed([partial(floor.page, table, org)]))
+                outer[0].extend(await timed([partial(hosts.product, client, "GET", path)]))
+                outer[1].extend(await timed([partial(hosts.floor, "GET", f"list?org={org}")]))
             figures |= compared(*inner, label=f"among {size:,}")
             figures |= compared(*outer, label=f"among {size:,}, over HTTP")
         if number:  # the first round warms up

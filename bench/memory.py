@@ -30,7 +30,7 @@ class Mixture:
     def __init__(self, hosts: Hosts, client: Client, ids: list[str]) -> None:
         self._hosts, self._client, self._ids = hosts, client, ids
         self._names = (f"passing-{number}" for number in itertools.count())
-        self._chance = random.Random(SEED)  # noqa: S311 -- the same mixture at every run
+        self._chance = random.Random(SEED)
 
     def requests(self, count: int) -> Iterator[Call]:
         """The next so many."""

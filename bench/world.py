@@ -119,7 +119,7 @@ class World:
     @property
     def app(self) -> Application:
         """The product's use cases in this process, over the real adapters."""
-        from shared import bootstrap  # noqa: PLC0415
+        from shared import bootstrap  # noqa: PLC0415 -- as above
 
         return bootstrap.application()
 

@@ -35,18 +35,8 @@ TOKEN_EXCHANGE_RESOURCES = {
 }
 """What a managed identity's token must be meant for to serve as a federated credential
 (https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity)."""
-VAULT_SUFFIXES = {
-    Cloud.PUBLIC: "vault.azure.net",
-    Cloud.US_GOVERNMENT: "vault.usgovcloudapi.net",
-    Cloud.CHINA: "vault.azure.cn",
-}
-QUEUE_SUFFIXES = {
-    Cloud.PUBLIC: "queue.core.windows.net",
-    Cloud.US_GOVERNMENT: "queue.core.usgovcloudapi.net",
-    Cloud.CHINA: "queue.core.chinacloudapi.cn",
-}
-TABLE_SUFFIXES = {
-    Cloud.PUBLIC: "table.core.windows.net",
-    Cloud.US_GOVERNMENT: "table.core.usgovcloudapi.net",
-    Cloud.CHINA: "table.core.chinacloudapi.cn",
+STORAGE_SUFFIXES = {
+    Cloud.PUBLIC: "core.windows.net",
+    Cloud.US_GOVERNMENT: "core.usgovcloudapi.net",
+    Cloud.CHINA: "core.chinacloudapi.cn",
 }

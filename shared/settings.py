@@ -27,11 +27,9 @@ from pydantic import (
 from shared.clouds import (
     AUTHORITY_HOSTS,
     GRAPH_RESOURCES,
-    QUEUE_SUFFIXES,
-    TABLE_SUFFIXES,
+    STORAGE_SUFFIXES,
     TOKEN_EXCHANGE_RESOURCES,
     VAULT_RESOURCES,
-    VAULT_SUFFIXES,
     Cloud,
 )
 from shared.domain.schedule import IntervalUnit
@@ -292,7 +290,7 @@ class Settings(BaseModel):
     @property
     def vault_suffix(self) -> str:
         """What every vault's host ends in."""
-        return VAULT_SUFFIXES[self.cloud]
+        return self.vault_resource.removeprefix("https://")
 
     @property
     def loopback_vault(self) -> str | None:
@@ -328,12 +326,12 @@ class Settings(BaseModel):
     @property
     def table_endpoint(self) -> str:
         """The storage account's table service."""
-        return f"https://{self.storage_account}.{TABLE_SUFFIXES[self.cloud]}"
+        return f"https://{self.storage_account}.table.{STORAGE_SUFFIXES[self.cloud]}"
 
     @property
     def queue_endpoint(self) -> str:
         """The storage account's queue service."""
-        return f"https://{self.storage_account}.{QUEUE_SUFFIXES[self.cloud]}"
+        return f"https://{self.storage_account}.queue.{STORAGE_SUFFIXES[self.cloud]}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

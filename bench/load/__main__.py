@@ -58,7 +58,7 @@ class Run:
     """One load run on a stack that is up."""
 
     def __init__(self, client: Client, caller: Caller, *, seconds: float, seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311 -- chance, no secret
+        chance = random.Random(seed)
         self.client, self.caller = client, caller
         self.storage = Storage(client.stack.storage)
         self.upstream = Upstream(client)

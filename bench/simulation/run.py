@@ -68,7 +68,7 @@ class Simulation:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._chance = random.Random(scenario.seed)  # noqa: S311 -- the same at every run
+        self._chance = random.Random(scenario.seed)
         self._loop = asyncio.get_running_loop()
         self.meter = Meter(self._loop.time, quotas(scenario.graph_window))
         clock, door = self._clock_off_by(0), Door(self._chance)

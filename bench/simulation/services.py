@@ -36,7 +36,7 @@ class Door(Faults):
         super().__init__()
         self._chance = chance
 
-    def call(self, name: str) -> AbstractAsyncContextManager[bool]:  # type: ignore[override]  # all that is used of it
+    def call(self, name: str) -> AbstractAsyncContextManager[bool]:  # type: ignore[override]  # see `_Passage`
         """See `Faults`."""
         usual = SECONDS.get(name.partition(".")[0], TABLE_SECONDS)
         return _Passage(usual * (0.5 + 1.5 * self._chance.random()))

@@ -23,7 +23,7 @@ class ThrottleWatch(SansIOHTTPPolicy[Any, Any]):
     def __init__(self, service: str, telemetry: Telemetry, statuses: tuple[int, ...] = (TOO_MANY,)) -> None:
         self._service, self._telemetry, self._statuses = service, telemetry, statuses
 
-    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
+    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002 -- azure-core's
         """See `SansIOHTTPPolicy`."""
         if response.http_response.status_code in self._statuses:
             self._telemetry.count(Metric.THROTTLED, service=self._service)

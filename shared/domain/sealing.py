@@ -40,8 +40,8 @@ def unseal(sealed: str, secret: str, purpose: str) -> str | None:
 
 def _cipher(secret: str, purpose: str) -> AESGCM:
     # Only a sign-in needs these, so a cold start does not wait for them.
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 -- see above
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 -- see above
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 -- see above
 
     return AESGCM(HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode()))

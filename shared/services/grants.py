@@ -15,8 +15,8 @@ from shared.domain.credential import OAuthGrant
 from shared.domain.entra_errors import judge
 from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound
 from shared.domain.schedule import IntervalUnit, Trigger
-from shared.services.discarding import discard
 from shared.services.ports import Clock, Entra, Stored, StoredVersion, Vault
+from shared.services.promoting import promote
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -78,23 +78,16 @@ class GrantRotation:
         return None
 
     async def _promote(self, begun: Stored, version: StoredVersion) -> Stored | None:
-        """Callers' edits meanwhile are no obstacle; another attempt's, or another credential, is."""
         tried = begun.row
 
-        def promoted(row: Row) -> Row:
-            if row.active_version == version.id:
-                return row  # our own write won, its answer was lost, and somebody wrote since
-            if not rotation.is_same_try(row, tried):
-                raise ConcurrentChange
+        def in_use(row: Row) -> Row:
             return rotation.succeeded(
                 row, version.id, repeated=version.maybe_repeated, now=self._clock(), unit=self._unit
             )
 
-        try:
-            after = await self._rows.change_from(begun, promoted)
-        except ConcurrentChange:
-            await discard(self._vault, version.id, connection_id=tried.id)
-            raise
+        after = await promote(
+            self._rows, self._vault, begun, version, is_same=lambda row: rotation.is_same_try(row, tried), in_use=in_use
+        )
         if after is not None and tried.run is not None:
             log.info(
                 "rotation.succeeded orgId=%s connectionId=%s rotationId=%s version=%s",

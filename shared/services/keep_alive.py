@@ -13,10 +13,10 @@ from shared.domain.connection import LONGEST_RUN, Hold, Row
 from shared.domain.errors import ConcurrentChange, GrantRefused, NotFound
 from shared.domain.keep_alive import is_same_exchange
 from shared.domain.owed import Action
-from shared.services.discarding import discard
 from shared.services.grants import GrantExchange
 from shared.services.invocation import current_request_id
 from shared.services.ports import Clock, Stored, StoredVersion, Vault
+from shared.services.promoting import promote
 from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -70,11 +70,7 @@ class KeepAlive:
     async def _promote(self, begun: Stored, version: StoredVersion) -> Stored | None:
         now, tried = self._clock(), begun.row
 
-        def promoted(row: Row) -> Row:
-            if row.active_version == version.id:
-                return row  # our own write won, its answer was lost, and somebody wrote since
-            if not is_same_exchange(row, tried):
-                raise ConcurrentChange
+        def in_use(row: Row) -> Row:
             former = (row.active_version,) if row.active_version else ()
             renewed = row.released(Action.KEEP_ALIVE).having(
                 active_version=version.id, superseded=(*row.superseded, *former), stored_at=now, exchange=None
@@ -83,11 +79,9 @@ class KeepAlive:
                 renewed = renewed.swept_after(now + LONGEST_RUN)
             return standing.worked(renewed, now)
 
-        try:
-            after = await self._rows.change_from(begun, promoted)
-        except ConcurrentChange:
-            await discard(self._vault, version.id, connection_id=tried.id)
-            raise
+        after = await promote(
+            self._rows, self._vault, begun, version, is_same=lambda row: is_same_exchange(row, tried), in_use=in_use
+        )
         request_id = current_request_id() or "-"
         log.info("grant.renewed orgId=%s connectionId=%s requestId=%s", tried.org_id, tried.id, request_id)
         return after

@@ -29,8 +29,8 @@ class NoTelemetry:
         self,
         name: str,  # noqa: ARG002 -- the port's
         *,
-        parent: str | None = None,  # noqa: ARG002
-        **attributes: str,  # noqa: ARG002
+        parent: str | None = None,  # noqa: ARG002 -- the port's
+        **attributes: str,  # noqa: ARG002 -- the port's
     ) -> AbstractContextManager[None]:
         """See `Telemetry`."""
         return nullcontext()

@@ -118,7 +118,7 @@ class CertificateCredentials(FederatedCredentials):
     @field_validator("private_key")
     @classmethod
     def _matching(cls, pem: str, info: ValidationInfo) -> str:
-        from shared.domain import certificate  # noqa: PLC0415
+        from shared.domain import certificate  # noqa: PLC0415 -- see `_readable`
 
         key = certificate.read_key(pem)
         if (body := info.data.get("certificate_body")) is not None:
@@ -128,7 +128,7 @@ class CertificateCredentials(FederatedCredentials):
 
     def submitted(self) -> AppCredential:
         """See `Credentials`."""
-        from shared.domain import certificate  # noqa: PLC0415
+        from shared.domain import certificate  # noqa: PLC0415 -- see `_readable`
 
         chain = certificate.read_chain(self.certificate_body)
         own = certificate.own_certificate(chain, certificate.read_key(self.private_key))

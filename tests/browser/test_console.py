@@ -98,7 +98,9 @@ async def test_connections_are_shown_by_state_with_reason_and_remedy(
         ["Needs reconnecting: 1", "Degraded: 1", "Active: 1"]
     )
     needing = group(person, "Needs reconnecting").get_by_role("article", name="billing")
-    what, remedy, correlation = re.fullmatch(r"(.+?\.) (.+\.) Correlation id: (.+)\.", reason).groups()  # type: ignore[union-attr]
+    told = re.fullmatch(r"(.+?\.) (.+\.) Correlation id: (.+)\.", reason)
+    assert told is not None, reason
+    what, remedy, correlation = told.groups()
     await expect(needing).to_contain_text(f"Reason{what}Remedy{remedy}Correlation id{correlation}")
     await expect(needing.get_by_role("button", name="Reconnect billing")).to_be_visible()
     ailing_card = group(person, "Degraded").get_by_role("article", name="reporting")

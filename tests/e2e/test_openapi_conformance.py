@@ -376,7 +376,7 @@ def test_each_operation_does_what_the_document_says(operation: str, organisation
 def test_what_follows_from_an_answer_does_what_the_document_says(another: Organisation) -> None:
     failed: list[FailureGroup] = []
 
-    class Following(document().as_state_machine()):  # type: ignore[misc]
+    class Following(document().as_state_machine()):  # type: ignore[misc]  # a class that is made at run time
         """A create, then what its answer leads to: read, change, rotate, delete."""
 
         def before_call(self, case: Case[Any]) -> None:

@@ -189,9 +189,9 @@ async def test_in_a_year_no_grant_dies_half_of_them_used_daily_and_half_never(
     died = [connection_id for connection_id in ids if not is_alive(world, connection_id)]
     renewals = world.faults.calls.count("vault.put")
     with capsys.disabled():
-        print(f"\n{CONNECTIONS} connections, a year, half of them used daily; died: {died or 'none'}")  # noqa: T201
+        print(f"\n{CONNECTIONS} connections, a year, half of them used daily; died: {died or 'none'}")  # noqa: T201 -- for whoever runs `make year`
         for name, part in (("used daily", used), ("never used", unused)):
-            print(f"secret versions of those {name}: {summary([written[each] for each in part])}")  # noqa: T201
+            print(f"secret versions of those {name}: {summary([written[each] for each in part])}")  # noqa: T201 -- as above
     assert not died
     assert max(written.values()) <= MOST_VERSIONS
     assert renewals == sum(written.values()) - CONNECTIONS
