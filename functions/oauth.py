@@ -6,7 +6,7 @@ from functions.api import APP_CONNECTIONS, KEY_VAULT, api
 from shared import bootstrap
 from shared.domain.caller import Permission
 from shared.domain.errors import BadRequest, Conflict, NotFound
-from shared.services.oauth_flow import connect_path
+from shared.services.connect_links import connect_path
 from shared.web.answers import AuthorizeAnswer, FlowAnswer
 from shared.web.bodies import AuthorizeBody
 from shared.web.browser import Browser, page
@@ -28,10 +28,10 @@ async def oauth_authorize(call: Call, body: AuthorizeBody) -> AuthorizeAnswer:
     if body.connection_id is None:
         call.caller.require(Permission.CREATE)
         wanted = body.new_connection(body.credentials.tenant_id)
-        new = await call.app.oauth.authorize(call.caller, wanted, return_url=body.return_url)
+        new = await call.app.links.authorize(call.caller, wanted, return_url=body.return_url)
     else:
         call.caller.require(Permission.EDIT)
-        new = await call.app.oauth.authorize_again(
+        new = await call.app.links.authorize_again(
             call.caller,
             body.connection_id,
             return_url=body.return_url,

@@ -19,6 +19,7 @@ from shared.services.advance import Advance, Step
 from shared.services.auditing import Auditing
 from shared.services.background import Background
 from shared.services.checking import Checking
+from shared.services.connect_links import ConnectLinks
 from shared.services.connections import Connections
 from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
@@ -205,10 +206,10 @@ def build(  # every part by keyword, so that a test replaces what it wants
             unit=unit,
         ),
         proving=proving,
+        links=ConnectLinks(flows=flows, connections=reading, proving=proving, clock=clock),
         oauth=OAuthFlow(
             flows=flows,
             rows=rows,
-            connections=reading,
             creating=creating,
             reconnecting=Reconnecting(
                 rows=rows, vault=vault, proving=proving, background=background, clock=clock, unit=unit

@@ -1,4 +1,4 @@
-"""The connect link: from `authorize` to a connection, across a browser that nobody trusts.
+"""A connect link on its way to a connection, across a browser that nobody trusts.
 
 A link lives a day and may be opened often; opening it changes nothing. Each press of its button is an attempt: a state
 of 256 bits that works once (RFC 6749 section 10.12), bound to the browser by a cookie, sealed so that the table alone
@@ -7,31 +7,25 @@ can finish nothing.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import logging
 import secrets
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
-from urllib.parse import quote
 
 from shared.domain.audit import Action, Origin
 from shared.domain.caller import Caller
 from shared.domain.connection import Lifecycle, Row
 from shared.domain.creation import NewConnection, Proof
-from shared.domain.credential import Method
-from shared.domain.editing import check_rotation_supported
 from shared.domain.entra_errors import explain
 from shared.domain.errors import BadRequest, NotFound, ProductError, Refusal, UpstreamError
 from shared.domain.sealing import digest, seal, unseal
 from shared.services.auditing import Auditing
-from shared.services.connections import Connections
-from shared.services.creating import Creating, Visit, name_taken
+from shared.services.connect_links import FlowState, flow_id_of
+from shared.services.creating import Creating, Visit
 from shared.services.ports import Attempt, Clock, Entra, FlowTable, Link, ProjectTable
 from shared.services.proving import ANY_TENANT, Proving
 from shared.services.reconnecting import Reconnecting
@@ -39,26 +33,8 @@ from shared.services.rows import Rows
 
 log = logging.getLogger(__name__)
 
-LINK_LIFETIME = timedelta(hours=24)
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 SEAL_PURPOSE = "oauth-attempt"
-
-
-class FlowState(StrEnum):
-    """How a link stands. A failed one can be opened again until it expires."""
-
-    PENDING = "pending"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class NewLink:
-    """The answer to `authorize`."""
-
-    secret: str = field(repr=False)
-    link: Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +60,13 @@ class Arrival:
 
 
 class OAuthFlow:
-    """Links, attempts and their outcome."""
+    """What happens to a link: attempts and their outcome."""
 
     def __init__(
         self,
         *,
         flows: FlowTable,
         rows: Rows,
-        connections: Connections,
         creating: Creating,
         reconnecting: Reconnecting,
         proving: Proving,
@@ -104,7 +79,6 @@ class OAuthFlow:
     ) -> None:
         self._flows = flows
         self._rows = rows
-        self._connections = connections
         self._creating = creating
         self._reconnecting = reconnecting
         self._proving = proving
@@ -115,74 +89,6 @@ class OAuthFlow:
         self._redirect_uri = redirect_uri
         self._form_post = form_post
 
-    async def authorize(self, caller: Caller, new: NewConnection, *, return_url: str | None) -> NewLink:
-        """A link for somebody with rights in the tenant to open. Checks now what can be checked now.
-
-        It is written while the name is looked up: one that is then refused is known to nobody, and expires.
-        """
-        check_rotation_supported(new.method, enabled=new.is_auto_rotation_enabled, rotation=new.rotation)
-        await self._connections.project_for(caller, new.project_id)
-        tenant = await self._proving.tenant_id(new.tenant)
-        link, is_taken = await asyncio.gather(
-            self._linked(caller, new, tenant, connection_id=str(uuid.uuid4()), return_url=return_url),
-            self._connections.is_taken(caller.org_id, new.name, new.project_id),
-        )
-        if is_taken:
-            raise name_taken(new.name)
-        return link
-
-    async def _linked(
-        self,
-        caller: Caller,
-        new: NewConnection,
-        tenant: str | None,
-        *,
-        connection_id: str,
-        return_url: str | None,
-        reconnect: bool = False,
-        allow_different_account: bool = False,
-    ) -> NewLink:
-        secret, now = secrets.token_urlsafe(32), self._clock()
-        link = Link(
-            flow_id=_flow_id(secret),
-            org_id=caller.org_id,
-            connection_id=connection_id,
-            tenant=tenant,
-            requested=Origin.of(caller),
-            body=new.model_dump(mode="json"),
-            created_at=now,
-            expires_at=now + LINK_LIFETIME,
-            state=FlowState.PENDING,
-            message=None,
-            return_url=return_url,
-            reconnect=reconnect,
-            allow_different_account=allow_different_account,
-        )
-        await self._flows.put_link(link)
-        return NewLink(secret=secret, link=link)
-
-    async def authorize_again(
-        self, caller: Caller, connection_id: str, *, return_url: str | None, allow_different_account: bool
-    ) -> NewLink:
-        """A link that gives an existing connection another grant. The one in use works until then.
-
-        Raises `NotFound`, and `BadRequest` for a connection that is no person's grant.
-        """
-        row = await self._connections.get(caller, connection_id)
-        if row.connection.method is not Method.OAUTH:
-            raise BadRequest("Only connections with method oauth are reconnected by a link; submit new credentials")
-        tenant = None if allow_different_account else row.connection.credentials["tenantId"]
-        new = NewConnection(name=row.connection.name, method=Method.OAUTH, project_id=row.connection.project_id)
-        return await self._linked(
-            caller,
-            new,
-            tenant,
-            connection_id=connection_id,
-            return_url=return_url,
-            reconnect=True,
-            allow_different_account=allow_different_account,
-        )
-
     async def status(self, caller: Caller, flow_id: str) -> tuple[Link, FlowState]:
         """How the flow stands; the connection itself has the last word. Raises `NotFound`."""
         link = await self._flows.get_link(flow_id)
@@ -192,7 +98,7 @@ class OAuthFlow:
 
     async def open(self, link_secret: str) -> tuple[Link, FlowState]:
         """What the link's page shows. Changes nothing, so a preview robot spoils nothing. Raises `NotFound`."""
-        link = await self._flows.get_link(_flow_id(link_secret))
+        link = await self._flows.get_link(flow_id_of(link_secret))
         if link is None:
             raise NotFound("This connect link is not known")
         return link, await self._state_of(link)
@@ -312,16 +218,6 @@ def _is_done(row: Row, link: Link) -> bool:
     """Whether the row shows that the link has served."""
     served = row.reconnected_by == link.flow_id if link.reconnect else True
     return served and row.lifecycle is Lifecycle.ACTIVE
-
-
-def connect_path(link_secret: str) -> str:
-    """The path of the link's page below the API's base."""
-    return f"/api/v1/app-connections/azure-key-vault/oauth/connect/{quote(link_secret, safe='')}"
-
-
-def _flow_id(link_secret: str) -> str:
-    """The flow's public id: the hash of its secret, so the table never holds what opens the link."""
-    return str(uuid.UUID(digest(link_secret)[:32], version=4))
 
 
 def _aadsts(description: str) -> int | None:

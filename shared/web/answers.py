@@ -13,7 +13,7 @@ from shared.domain.forecast import Forecast
 from shared.domain.model import Instant, Record
 from shared.domain.project import Project
 from shared.domain.rotation import RotationRecord
-from shared.services.oauth_flow import FlowState
+from shared.services.connect_links import FlowState
 
 
 def _absent(value: object) -> bool:

@@ -10,6 +10,7 @@ from shared.services.advance import Advance
 from shared.services.auditing import Auditing
 from shared.services.background import Background
 from shared.services.checking import Checking
+from shared.services.connect_links import ConnectLinks
 from shared.services.connections import Connections
 from shared.services.creating import Creating
 from shared.services.dispatch import Dispatch
@@ -40,6 +41,7 @@ class Application:
     creating: Creating
     updating: Updating
     proving: Proving
+    links: ConnectLinks
     oauth: OAuthFlow
     projects: Projects
     tokens: Tokens

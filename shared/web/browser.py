@@ -11,8 +11,9 @@ import azure.functions as func
 from shared.domain.audit import Actor, ActorType, Origin
 from shared.domain.creation import NewConnection
 from shared.domain.errors import NotFound, ProductError
+from shared.services.connect_links import FlowState, connect_path
 from shared.services.invocation import invocation
-from shared.services.oauth_flow import ATTEMPT_LIFETIME, Arrival, Departure, FlowState, OAuthFlow, connect_path
+from shared.services.oauth_flow import ATTEMPT_LIFETIME, Arrival, Departure, OAuthFlow
 from shared.services.ports import Link
 from shared.settings import Settings
 from shared.web import pages

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.domain.audit import Actor, ActorType, Origin
-from shared.services.oauth_flow import Arrival, Departure, FlowState, NewLink
+from shared.services.connect_links import FlowState, NewLink
+from shared.services.oauth_flow import Arrival, Departure
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, Account
 from tests.unit.services.world import CALLER, MONTHLY, wish
@@ -14,12 +15,12 @@ VISITOR = Origin(actor=Actor(type=ActorType.VISITOR, address="203.0.113.7"), req
 async def linked(world: FakeApplication, *, tenant: str | None = None, project_id: str | None = None) -> NewLink:
     """A connect link."""
     new = wish(tenant=tenant, project_id=project_id, rotation=MONTHLY)
-    return await world.app.oauth.authorize(CALLER, new, return_url="https://portal.example/done")
+    return await world.app.links.authorize(CALLER, new, return_url="https://portal.example/done")
 
 
 async def again(world: FakeApplication, connection_id: str, *, anybody: bool = False) -> NewLink:
     """A link to reconnect."""
-    return await world.app.oauth.authorize_again(
+    return await world.app.links.authorize_again(
         CALLER, connection_id, return_url=None, allow_different_account=anybody
     )
 

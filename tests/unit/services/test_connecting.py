@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.errors import BadRequest, NotFound
-from shared.services.oauth_flow import ATTEMPT_LIFETIME, LINK_LIFETIME, FlowState
+from shared.services.connect_links import LINK_LIFETIME, FlowState
+from shared.services.oauth_flow import ATTEMPT_LIFETIME
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA, FAY
 from tests.unit.services.links import VISITOR, arrived, departed, linked, state_of

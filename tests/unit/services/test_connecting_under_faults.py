@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import UpstreamTimeout, UpstreamUnavailable
-from shared.services.oauth_flow import FlowState
+from shared.services.connect_links import FlowState
 from tests.fakes.application import FakeApplication
 from tests.fakes.faults import Crash
 from tests.unit.services.links import arrived, departed, linked, state_of

@@ -14,7 +14,7 @@ from shared.domain.connection import LONGEST_RUN
 from shared.domain.errors import GrantRefused, Refusal, UpstreamTimeout, UpstreamUnavailable
 from shared.domain.events import event_of, waiting
 from shared.domain.owed import Action
-from shared.services.oauth_flow import FlowState
+from shared.services.connect_links import FlowState
 from tests.fakes.application import FakeApplication, fake_application, settings_for_tests
 from tests.fakes.entra import ADA
 from tests.fakes.faults import Crash

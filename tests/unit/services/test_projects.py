@@ -83,7 +83,7 @@ async def test_who_is_not_named_cannot_create_in_the_project(world: FakeApplicat
     with pytest.raises(BadRequest, match="Could not find project"):
         await create(world, wish(project_id=project.id), code, caller=OTHER_CALLER)
     with pytest.raises(BadRequest, match="Could not find project"):
-        await world.app.oauth.authorize(OTHER_CALLER, wish(project_id=project.id), return_url=None)
+        await world.app.links.authorize(OTHER_CALLER, wish(project_id=project.id), return_url=None)
 
 
 async def test_another_organisation_sees_nothing(world: FakeApplication) -> None:

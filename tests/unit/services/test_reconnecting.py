@@ -9,7 +9,7 @@ import pytest
 from shared.domain.audit import Action
 from shared.domain.connection import LONGEST_RUN, LONGEST_SKEW, Health
 from shared.domain.errors import BadRequest, NotFound, UpstreamUnavailable
-from shared.services.oauth_flow import FlowState
+from shared.services.connect_links import FlowState
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA, BEN, FAY, Account
 from tests.fakes.faults import Crash
@@ -118,7 +118,7 @@ async def test_a_link_of_a_connection_that_was_deleted_meanwhile_fails(world: Fa
 async def test_only_who_may_see_it_and_only_a_persons_grant_can_be_reconnected(world: FakeApplication) -> None:
     made = await created(world)
     with pytest.raises(NotFound):
-        await world.app.oauth.authorize_again(STRANGER, made.id, return_url=None, allow_different_account=False)
+        await world.app.links.authorize_again(STRANGER, made.id, return_url=None, allow_different_account=False)
     register(world, "first")
     app = await app_connection(world)
     with pytest.raises(BadRequest, match="oauth"):

@@ -15,7 +15,7 @@ from shared.domain.audit import Actor, ActorType, Origin
 from shared.domain.creation import NewConnection
 from shared.domain.credential import Method
 from shared.domain.errors import UpstreamTimeout
-from shared.services.oauth_flow import NewLink
+from shared.services.connect_links import NewLink
 from shared.settings import SettingsError
 from shared.web.application import Application
 from shared.web.browser import Browser, PageFunction, page
@@ -41,7 +41,7 @@ class Visit:
         """A link for a connection."""
         caller = await TrustingAuth().authenticate("Bearer AppConnections.Create")
         new = NewConnection(name="payments", method=Method.OAUTH)
-        return await self.world.app.oauth.authorize(caller, new, return_url=return_url)
+        return await self.world.app.links.authorize(caller, new, return_url=return_url)
 
     async def pressed(self, link: NewLink) -> str:
         """Press the button; where it leads. Keeps the cookie."""
