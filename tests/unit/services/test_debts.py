@@ -20,7 +20,8 @@ SETTLED = 12 * MINUTE
 OTHER = "c0000000-0000-4000-8000-0000000000a9"
 
 
-async def rotated(world: FakeApplication, connection_id: str, times: int = 1) -> None:
+async def tried(world: FakeApplication, connection_id: str, times: int = 1) -> None:
+    """Rotations by hand, whatever becomes of them."""
     for _ in range(times):
         await rotate(world, connection_id)
         await world.run(SETTLED)
@@ -38,14 +39,14 @@ def ours(world: FakeApplication, connection_id: str) -> list[str]:
 async def test_an_app_of_two_passwords_that_lets_none_be_removed_fails_the_run(world: FakeApplication) -> None:
     register(world, "first").holds_two = True
     made = await rotating(world)
-    await rotated(world, made.id, times=2)
+    await tried(world, made.id, times=2)
     app_of(world).may_remove = False
-    await rotated(world, made.id)
+    await tried(world, made.id)
     rotation = rotation_of(world, made.id)
     assert (rotation.rotation_status, rotation.last_rotation_message) == (RotationStatus.FAILED, PERMISSION)
     active_secret(world, made.id)
     app_of(world).may_remove = True
-    await rotated(world, made.id)
+    await tried(world, made.id)
     assert rotation_of(world, made.id).rotation_status is RotationStatus.SUCCESS
     assert len(values(world)) <= 2
 
@@ -55,7 +56,7 @@ async def test_a_rotation_right_after_one_whose_revocation_failed_leaves_no_four
 ) -> None:
     register(world, "first")
     made = await rotating(world)
-    await rotated(world, made.id, times=2)
+    await tried(world, made.id, times=2)
     most = 0
 
     def count() -> None:
@@ -64,9 +65,9 @@ async def test_a_rotation_right_after_one_whose_revocation_failed_leaves_no_four
 
     world.faults.watch = count
     world.faults.before("graph.remove_password", UpstreamUnavailable("Microsoft Graph", retry_after=1800))
-    await rotated(world, made.id)
+    await tried(world, made.id)
     assert row_of(world, made.id).debts != ()
-    await rotated(world, made.id)
+    await tried(world, made.id)
     assert most == 3
     assert len(ours(world, made.id)) == 2
 
@@ -74,9 +75,9 @@ async def test_a_rotation_right_after_one_whose_revocation_failed_leaves_no_four
 async def test_a_deletion_is_patient_for_a_week_whatever_was_owed_before(world: FakeApplication) -> None:
     register(world, "first")
     made = await rotating(world)
-    await rotated(world, made.id, times=2)
+    await tried(world, made.id, times=2)
     app_of(world).may_remove = False
-    await rotated(world, made.id)
+    await tried(world, made.id)
     await world.run(8 * DAY)
     await delete(world, made.id)
     await world.run(2 * DAY)
@@ -91,14 +92,14 @@ async def test_an_app_that_refuses_keeps_no_other_waiting(world: FakeApplication
     register(world, "first")
     register(world, "of the other", "another of the other", client_id=OTHER)
     made = await rotating(world)
-    await rotated(world, made.id)
+    await tried(world, made.id)
     here, there = values(world), [password.key_id for password in app_of(world, OTHER).passwords]
     app_of(world).may_remove = False
     await update(world, made.id, secret("of the other", OTHER), key_id=there[0])
     await world.run(LONGEST_RUN + SETTLED)
     assert values(world) == here
     app_of(world, OTHER).may_remove = False
-    await rotated(world, made.id)
+    await tried(world, made.id)
     app_of(world).may_remove = True
     await world.run(3 * 60 * MINUTE)
     assert values(world) == []
@@ -112,7 +113,7 @@ async def test_a_password_added_to_a_former_app_after_it_was_left_is_found(
     register(world, "first")
     other = register(world, "of the other", client_id=OTHER)
     made = await rotating(world)
-    await rotated(world, made.id)
+    await tried(world, made.id)
 
     async def leave() -> None:
         world.faults.clear()
@@ -135,7 +136,7 @@ async def test_a_password_added_to_a_former_app_after_it_was_left_is_found(
 async def test_a_secret_that_was_refused_once_is_not_taken_for_removed(world: FakeApplication) -> None:
     register(world, "first")
     made = await rotating(world)
-    await rotated(world, made.id)
+    await tried(world, made.id)
     app_of(world).passwords[0].known_from = world.clock() + LONGEST_RUN + 3 * MINUTE
     await delete(world, made.id)
     await world.run(timedelta(hours=2))

@@ -16,7 +16,7 @@ from shared.web.endpoint import Endpoints
 from shared.web.openapi import operations, statuses
 from shared.web.operation import Operation
 from tests.fakes.application import fake_application
-from tests.unit.web.requests import ORG, Out, TrustingAuth, authorised, context
+from tests.unit.web.requests import ORG, Out, TrustingAuth, answer, authorised, context
 from tests.unit.web.sent import CLIENT, TENANT, create
 
 FUNCTIONS: list[Function] = app.get_functions()
@@ -90,3 +90,20 @@ class Api:
         """The audit log, newest first."""
         lines: list[dict[str, Any]] = self.world.audit.lines(ORG)
         return lines
+
+
+def shown(response: func.HttpResponse) -> dict[str, Any]:
+    """The connection in an answer that must be one."""
+    assert response.status_code == 200, response.get_body()
+    connection: dict[str, Any] = answer(response)["appConnection"]
+    return connection
+
+
+def path_of(response: func.HttpResponse) -> dict[str, str]:
+    return {"connectionId": str(shown(response)["id"])}
+
+
+def paths(response: func.HttpResponse) -> list[list[str | int]]:
+    """Where the problems of a 422 are."""
+    assert response.status_code == 422, response.get_body()
+    return [problem["path"] for problem in answer(response)["message"]]

@@ -66,3 +66,17 @@ json_values = st.recursive(
     max_leaves=8,
 )
 """Any JSON."""
+
+
+def parsed(sent: Any) -> CreateBody:
+    """The body of a creation."""
+    return CreateBody.read(sent, CONTEXT)
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "oauth": {"code": "", "tenantId": "common", "codeVerifier": "short", "redirectUri": "https://evil"},
+    "client-secret": {"clientId": "x", "tenantId": None, "clientSecret": "x" * 51, "clientSecretKeyId": "x"},
+    "certificate": {"clientId": "x", "tenantId": None, "certificateBody": "x", "privateKey": "x"},
+    "federated": {"clientId": "x", "tenantId": None},
+}
+"""By method: credentials of which each member breaks a rule."""

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from shared.domain.creation import NewConnection, RotationPlan
 from shared.domain.credential import Certificate, ClientSecret, Federated, Method
-from shared.domain.editing import Edit, RotationEdit
-from shared.domain.errors import BadRequest
 from shared.domain.schedule import RotateAt
 from shared.services.proving import SubmittedCode
 from shared.web.bodies import CREATE_BODIES, AuthorizeBody, CreateBody, ProjectBody, UpdateBody
 from tests.unit.web.sent import (
-    CLIENT,
     CONTEXT,
     KEY_ID,
     METHODS,
@@ -26,10 +21,12 @@ from tests.unit.web.sent import (
     ROTATION,
     TENANT,
     VERIFIER,
+    WRONG,
     Path,
     create,
     credentials,
     json_values,
+    parsed,
     problems,
 )
 
@@ -37,10 +34,6 @@ NOT_SUPPORTED = "Not supported for Azure Key Vault Connections"
 KEY_ID_REQUIRED = "Client Secret Key ID is required when enabling credential rotation."
 ONE_OF_FOUR = "Input should be 'oauth', 'client-secret', 'certificate' or 'federated'"
 NEITHER_TEXT_NOR_METHOD = [None, 5, True, ["oauth"], {"oauth": "oauth"}]
-
-
-def parsed(sent: Any) -> CreateBody:
-    return CreateBody.read(sent, CONTEXT)
 
 
 def messages(sent: Any) -> dict[Path, str]:
@@ -252,14 +245,6 @@ def test_a_time_of_day_is_hours_and_minutes_in_range(at: object, where: tuple[st
         assert set(problems({"rotation": rotation}, UpdateBody)) == {("rotation", "rotateAtUtc", *where)}
 
 
-WRONG: dict[str, dict[str, Any]] = {
-    "oauth": {"code": "", "tenantId": "common", "codeVerifier": "short", "redirectUri": "https://evil"},
-    "client-secret": {"clientId": "x", "tenantId": None, "clientSecret": "x" * 51, "clientSecretKeyId": "x"},
-    "certificate": {"clientId": "x", "tenantId": None, "certificateBody": "x", "privateKey": "x"},
-    "federated": {"clientId": "x", "tenantId": None},
-}
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_every_problem_is_told_at_once(method: str) -> None:
     sent = {
@@ -320,203 +305,3 @@ def test_any_json_is_taken_or_refused_and_never_a_defect(sent: object) -> None:
     assert all(problem.message for problem in problems(sent).values())
     assert all(problem.message for problem in problems(sent, AuthorizeBody).values())
     assert all(problem.message for problem in problems(sent, ProjectBody).values())
-
-
-def edit(sent: Any) -> Edit:
-    return UpdateBody.read(sent, CONTEXT).edit()
-
-
-def test_an_empty_update_changes_nothing() -> None:
-    found = edit({})
-    assert found == Edit(name=None, is_auto_rotation_enabled=None, rotation=None)
-    assert "description" not in found.model_fields_set
-
-
-@pytest.mark.parametrize("sent", [None, "", "  "])
-def test_a_description_of_null_or_nothing_clears_it_and_an_absent_one_stays(sent: str | None) -> None:
-    cleared = edit({"description": sent})
-    assert cleared.description is None
-    assert "description" in cleared.model_fields_set
-    assert "description" not in edit({"name": "other"}).model_fields_set
-
-
-def test_what_is_sent_changes() -> None:
-    sent = {"name": " other ", "description": " x ", "isAutoRotationEnabled": False, "rotation": ROTATION}
-    assert edit(sent) == Edit(
-        name="other",
-        description="x",
-        is_auto_rotation_enabled=False,
-        rotation=RotationEdit(rotation_interval=30, rotate_at_utc=RotateAt(hours=3, minutes=0)),
-    )
-
-
-@pytest.mark.parametrize("field", ["name", "isAutoRotationEnabled", "rotation", "credentials"])
-def test_null_says_the_same_as_nothing_except_for_the_description(field: str) -> None:
-    assert edit({field: None}) == edit({})
-    assert UpdateBody.read({field: None}, CONTEXT).credentials_for(Method.OAUTH, CONTEXT) is None
-
-
-@pytest.mark.parametrize("key", ["method", "app", "projectId", "orgId", "id", "ID", "App"])
-@pytest.mark.parametrize("value", [None, 5, "something-else", "../x", ["x"], {"deep": []}])
-def test_what_callers_cannot_change_is_ignored_whatever_it_is(key: str, value: object) -> None:
-    assert problems({key: value}, UpdateBody) == {}
-    assert edit({key: value}) == edit({})
-
-
-@pytest.mark.parametrize(
-    ("sent", "expected"),
-    [
-        ({}, RotationEdit()),
-        ({"rotationInterval": 7}, RotationEdit(rotation_interval=7)),
-        ({"rotateAtUtc": {"hours": 5, "minutes": 6}}, RotationEdit(rotate_at_utc=RotateAt(hours=5, minutes=6))),
-        ({"rotationInterval": None, "rotateAtUtc": None}, RotationEdit()),
-    ],
-)
-def test_a_schedule_can_be_changed_in_part(sent: dict[str, Any], expected: RotationEdit) -> None:
-    assert edit({"rotation": sent}).rotation == expected
-
-
-def test_every_problem_of_an_update_is_told_at_once() -> None:
-    sent = {
-        "name": "Bad Name",
-        "description": "x" * 257,
-        "credentials": "none",
-        "isPlatformManagedCredentials": True,
-        "gatewayId": "g",
-        "isAutoRotationEnabled": "yes",
-        "rotation": {"rotationInterval": 0, "rotateAtUtc": {"hours": 24}},
-    }
-    assert set(problems(sent, UpdateBody)) == {
-        ("name",), ("description",), ("credentials",), ("isPlatformManagedCredentials",), ("gatewayId",),
-        ("isAutoRotationEnabled",), ("rotation", "rotationInterval"), ("rotation", "rotateAtUtc", "hours"),
-        ("rotation", "rotateAtUtc", "minutes"),
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_credentials_of_the_stored_method_are_read_as_when_it_was_created(method: str) -> None:
-    sent = credentials(method)
-    read = UpdateBody.read({"credentials": sent}, CONTEXT).credentials_for(Method(method), CONTEXT)
-    assert read is not None
-    assert read.submitted() == parsed(create(method)).credentials.submitted()
-
-
-WORDS = {"oauth": "OAuth", "client-secret": "Client Secret", "certificate": "Certificate", "federated": "Federated"}
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_credentials_of_another_shape_are_a_bad_request_in_the_published_words_with_details(method: str) -> None:
-    body = UpdateBody.read({"credentials": {"somethingElse": "S3CRET"}}, CONTEXT)
-    with pytest.raises(BadRequest) as refused:
-        body.credentials_for(Method(method), CONTEXT)
-    expected = f"Invalid credential format for Azure Key Vault Connection with method {WORDS[method]}"
-    assert refused.value.message == expected
-    assert {each.path for each in refused.value.problems} == {("credentials", each) for each in credentials(method)}
-    assert {problem.message for problem in refused.value.problems} == {"Field required"}
-    assert "S3CRET" not in repr(refused.value.problems)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_wrong_credentials_of_an_update_are_all_told_in_the_details(method: str) -> None:
-    body = UpdateBody.read({"credentials": WRONG[method]}, CONTEXT)
-    with pytest.raises(BadRequest) as refused:
-        body.credentials_for(Method(method), CONTEXT)
-    assert {problem.path for problem in refused.value.problems} == {("credentials", each) for each in WRONG[method]}
-
-
-def test_a_key_id_may_come_with_an_update_and_is_never_required() -> None:
-    sent = {"isAutoRotationEnabled": True, "credentials": credentials("client-secret")}
-    assert problems(sent, UpdateBody) == {}
-    sent["credentials"] = credentials("client-secret", clientSecretKeyId=KEY_ID)
-    read = UpdateBody.read(sent, CONTEXT).credentials_for(Method.CLIENT_SECRET, CONTEXT)
-    assert read is not None
-    assert read.key_id == KEY_ID
-
-
-update_keys = ["name", "description", "credentials", "isAutoRotationEnabled", "rotation", "gatewayId", "method"]
-
-
-@pytest.mark.parametrize("method", METHODS)
-@given(sent=json_values | st.dictionaries(st.sampled_from(update_keys), json_values))
-def test_any_json_as_an_update_is_taken_or_refused_and_never_a_defect(method: str, sent: object) -> None:
-    with suppress(ValidationError, BadRequest):
-        UpdateBody.read(sent, CONTEXT).credentials_for(Method(method), CONTEXT)
-
-
-def link(**changes: Any) -> dict[str, Any]:
-    return {"name": "payments", "method": "oauth"} | changes
-
-
-@pytest.mark.parametrize("sent", ["client-secret", "certificate", "federated", "OAuth", None, 1])
-def test_a_link_is_for_oauth_only_and_says_so_without_a_word_of_python(sent: object) -> None:
-    (problem,) = problems(link(method=sent), AuthorizeBody).values()
-    assert (problem.path, problem.message) == (("method",), "Input should be 'oauth'")
-
-
-@pytest.mark.parametrize("url", [None, "https://portal.example", "https://portal.example/a/b?c=d"])
-def test_a_return_url_begins_with_a_configured_origin(url: str | None) -> None:
-    assert AuthorizeBody.read(link(returnUrl=url), CONTEXT).return_url == url
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["https://portal.example.evil.com/", "https://portal.example@evil.com/", "https://user@portal.example/",
-     "http://portal.example/", "//portal.example", "/local", "javascript:alert(1)", "https://portal.example:444/",
-     "https://portal.example\\@evil.com", "https://[bad", "https://[bad-address]", "", "https://portal.example/#fragment",
-     "https://portal.example/\r\nSet-Cookie: a=b", "https://portal.example/\x0b", "https://por\ntal.example/",
-     "https://portal.example/a b", " https://portal.example/", "https://portal.example/ü",
-     "https://portal.example/" + "x" * 2048, 5],
-)  # fmt: skip
-def test_every_other_return_url_is_refused(url: object) -> None:
-    found = problems(link(returnUrl=url), AuthorizeBody)
-    assert set(found) == {("returnUrl",)}
-    assert "bad-address" not in repr(found)
-
-
-def test_a_connect_link_needs_no_credentials() -> None:
-    assert AuthorizeBody.read(link(), {}).credentials.tenant_id is None
-
-
-def test_a_connect_link_can_name_the_tenant_and_ignores_the_rest_of_the_credentials() -> None:
-    sent = link(credentials={"tenantId": TENANT.upper(), "code": 5, "clientId": CLIENT})
-    assert AuthorizeBody.read(sent, CONTEXT).credentials.tenant_id == TENANT
-
-
-@pytest.mark.parametrize("connection", ["prod", "", 5, False])
-def test_a_connect_link_for_an_existing_connection_needs_its_id(connection: object) -> None:
-    assert set(problems(link(connectionId=connection), AuthorizeBody)) == {("connectionId",)}
-
-
-def test_a_connect_link_for_an_existing_connection_need_not_describe_a_new_one() -> None:
-    body = AuthorizeBody.read({"connectionId": TENANT.upper(), "allowDifferentAccount": True}, CONTEXT)
-    assert (body.connection_id, body.allow_different_account, body.return_url) == (TENANT, True, None)
-
-
-def test_a_project_is_named_and_the_rest_has_defaults() -> None:
-    project = ProjectBody.model_validate({"projectName": "  Payments  "})
-    assert (project.project_name, project.slug, project.type, project.description, project.callers) == (
-        "Payments", None, "secret-manager", None, (),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "path"),
-    [
-        ({"projectName": " "}, ("projectName",)),
-        ({"projectName": "x" * 65}, ("projectName",)),
-        ({"slug": "abcd"}, ("slug",)),
-        ({"slug": "Abcde"}, ("slug",)),
-        ({"slug": "a" * 65}, ("slug",)),
-        ({"type": "Nope!"}, ("type",)),
-        ({"callers": ["nobody"]}, ("callers", 0)),
-        ({"callers": [TENANT] * 101}, ("callers",)),
-        ({"callers": None}, ("callers",)),
-    ],
-)
-def test_a_project_out_of_bounds_is_refused(changes: dict[str, Any], path: tuple[str | int, ...]) -> None:
-    assert set(problems({"projectName": "Payments"} | changes, ProjectBody)) == {path}
-
-
-def test_callers_are_kept_in_lower_case_as_tokens_carry_them() -> None:
-    upper = "ABCDEF00-0000-4000-8000-000000000000"
-    assert ProjectBody.model_validate({"projectName": "P", "callers": [upper]}).callers == (upper.lower(),)
