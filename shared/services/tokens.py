@@ -195,12 +195,7 @@ class Tokens:
         told = entry.told.get(caller.object_id)
         if told is None or _has_failed(told):
             told = entry.told[caller.object_id] = _task(self._auditing.record(caller.org_id, self._line(entry, caller)))
-        try:
-            await asyncio.shield(told)
-        except Exception:
-            if entry.told.get(caller.object_id) is told:
-                del entry.told[caller.object_id]
-            raise
+        await asyncio.shield(told)
 
     def _line(self, entry: _Entry, caller: Caller) -> AuditLog:
         if caller.object_id not in entry.lines:

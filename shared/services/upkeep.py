@@ -43,6 +43,8 @@ class Round(Stock):
     """App passwords with our names that no row knew."""
     flows_removed: int = 0
     """Expired connect links and attempts."""
+    more_flows: bool = True
+    """Whether there may be further ones: to look for them reads all their table, which a page does only then."""
     failed: int = 0
     """Rows that could not be looked at; the next round tries again."""
 
@@ -74,11 +76,9 @@ class Upkeep:
     async def __call__(self, so_far: Round) -> Round:
         """The round after one more page. A page done twice finds nothing the second time."""
         ends = self._clock() + LONGEST_PAGE
-        expired = await self._flows.remove_expired(self._clock() - GRACE, limit=MAX_EXPIRED)
+        so_far = await self._without_expired(so_far)
         rows, place = await self._connections.scan(after=so_far.place, limit=PAGE)
-        found = so_far.model_copy(
-            update={"flows_removed": so_far.flows_removed + expired, "place": place, "done": place is None}
-        )
+        found = so_far.model_copy(update={"place": place, "done": place is None})
         for number, stored in enumerate(rows, start=1):
             found = await self._looked_at(stored, found)
             if number < len(rows) and self._clock() >= ends:
@@ -89,6 +89,13 @@ class Upkeep:
             found.tell(self._telemetry, self._clock())
         log.info("upkeep.page %s", found.model_dump_json())
         return found
+
+    async def _without_expired(self, so_far: Round) -> Round:
+        if not so_far.more_flows:
+            return so_far
+        expired = await self._flows.remove_expired(self._clock() - GRACE, limit=MAX_EXPIRED)
+        changes = {"flows_removed": so_far.flows_removed + expired, "more_flows": expired == MAX_EXPIRED}
+        return so_far.model_copy(update=changes)
 
     async def _looked_at(self, stored: Stored, so_far: Round) -> Round:
         now = self._clock()
