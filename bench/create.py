@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Protocol
@@ -38,12 +39,13 @@ QUIET_SECONDS = 3.0
 
 async def repeats(world: World) -> AsyncIterator[Repeat]:
     """Blocks of both by turns, over HTTP by one caller and by 16, then inside this process by one."""
-    hosts, client, floor = await Hosts.started(world), await world.client(), await world.floor()
-    row = await example_row(world, client, hosts)
+    hosts, floor = await Hosts.started(world), await world.floor()
+    row = await example_row(world, await world.client())
     names = (f"bench-{number}" for number in itertools.count())
 
     async def block(callers: int, *, http: bool) -> Series:
         size = BLOCKS[callers]
+        client, organisation = await world.client(), str(uuid4())  # new ones: the emulator searches row by row
         codes = iter(await world.codes(client, 2 * size))
 
         def products() -> Iterator[Call]:
@@ -57,9 +59,11 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
         def floors() -> Iterator[Call]:
             for code in codes:
                 if http:
-                    yield partial(hosts.floor, "POST", "create", {"code": code, "row": row})
+                    yield partial(
+                        hosts.floor, "POST", "create", {"organisation": organisation, "code": code, "row": row}
+                    )
                 else:
-                    yield partial(floor.create, code, row)
+                    yield partial(floor.create, organisation, code, row)
 
         product = await timed(products(), callers=callers)
         await (asyncio.sleep(QUIET_SECONDS) if http else world.app.background.idle())
@@ -75,8 +79,8 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
             figures |= compared(product, bare, f"{callers} caller{'s' if callers > 1 else ''}")
         product, bare = await _blocks(block, 1, http=False, count=world.few(2, 1))
         figures |= compared(product, bare, "in process")
-        codes = await world.codes(client, BLOCKS[1])
-        leanest = await timed(partial(floor.create_leanest, code, row) for code in codes)
+        codes, organisation = await world.codes(await world.client(), BLOCKS[1]), str(uuid4())
+        leanest = await timed(partial(floor.create_leanest, organisation, code, row) for code in codes)
         figures["leanest floor p50 ms, in process"] = p50(leanest)
         figures["p50 ÷ leanest floor, in process"] = p50(product) / p50(leanest)
         yield Repeat(max(figures["p50 ÷ floor, 1 caller"], figures["p50 ÷ floor, 16 callers"]), figures)
@@ -92,10 +96,10 @@ async def _blocks(block: Block, callers: int, *, http: bool, count: int) -> Seri
     return products, floors
 
 
-async def example_row(world: World, client: Client, hosts: Hosts) -> str:
+async def example_row(world: World, client: Client) -> str:
     """The text that a connection's row really has, for the floor to write as much."""
     (code,) = await world.codes(client, 1)
-    made = await hosts.product(client, "POST", KEY_VAULT, wish("example", code))
+    made = json.loads(await world.prepared("connections_create", client, body=wish("example", code))())
     connection = made["appConnection"]
     async with TableServiceClient.from_connection_string(world.stack.storage) as service:
         table = service.get_table_client(keys.CONNECTIONS)

@@ -1,6 +1,7 @@
 """The floor: the upstream calls that an operation cannot do without, by the same warm clients, and nothing else.
 
-The clients are made as the product's are; no adapter of the product is used, and nothing is checked or recorded.
+The clients are made as the product's are; no adapter of the product is used, and nothing is checked or recorded. Rows
+share partitions as the product's do, since the emulator goes through a partition row by row.
 """
 
 from __future__ import annotations
@@ -8,39 +9,48 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import msal
 import requests
+from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.identity.aio import ManagedIdentityCredential
 from azure.keyvault.secrets.aio import SecretClient
+from azure.storage.queue.aio import QueueClient
 from requests.adapters import HTTPAdapter
 
 from local.entra import seed
-from shared.adapters import vault
+from shared.adapters import vault, work_queue
 from shared.adapters.tables import client
 
 SCOPES = ["https://vault.azure.net/user_impersonation"]
 EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"
 THREADS = 16
 TABLE = "floor"
+"""And the queue's name."""
 PAGE = 101
 """Rows that a list of 100 reads: one more tells whether there is a next page."""
 
 
 class Floor:
-    """Bare calls to Entra, Key Vault and Table Storage."""
+    """Bare calls to Entra, Key Vault, Table Storage and Queue Storage."""
 
     def __init__(
-        self, app: msal.ConfidentialClientApplication, vault: SecretClient, tables: TableServiceClient, redirect: str
+        self,
+        app: msal.ConfidentialClientApplication,
+        vault: SecretClient,
+        tables: TableServiceClient,
+        queue: QueueClient,
+        redirect: str,
     ) -> None:
         self._app = app
         self._vault = vault
         self._tables = tables
+        self._queue = queue
         self._table = tables.get_table_client(TABLE)
         self._redirect = redirect
         self._threads = ThreadPoolExecutor(THREADS)  # MSAL blocks
@@ -56,8 +66,11 @@ class Floor:
             identity,
             SecretClient(settings["VAULT_URL"], identity, **trust) as secrets,
             client.from_connection_string(settings["AzureWebJobsStorage"]) as tables,
+            QueueClient.from_connection_string(settings["AzureWebJobsStorage"], TABLE, **work_queue.OPTIONS) as queue,
         ):
             await tables.create_table_if_not_exists(TABLE)
+            with suppress(ResourceExistsError):
+                await queue.create_queue()
             with requests.Session() as session:
                 session.verify = ca
                 session.trust_env = False
@@ -70,21 +83,21 @@ class Floor:
                     instance_discovery=False,
                     http_client=session,
                 )
-                yield cls(app, secrets, tables, settings["PUBLIC_URL"] + seed.CALLBACK_PATH)
+                yield cls(app, secrets, tables, queue, settings["PUBLIC_URL"] + seed.CALLBACK_PATH)
 
-    async def create(self, code: str, row: str) -> None:
+    async def create(self, organisation: str, code: str, row: str) -> None:
         """1 token call, 1 vault set, 2 table writes; a write is of the row and its names, which takes a transaction."""
-        name = f"floor-{uuid4()}"
-        await self.write_named(name, row)
+        name = str(uuid4())
+        await self.insert_named(organisation, name, row)
         await self.set_secret(name, await self.redeem(code))
-        await self.write_named(name, row)
+        await self.replace_named(organisation, name, row)
 
-    async def create_leanest(self, code: str, row: str) -> None:
+    async def create_leanest(self, organisation: str, code: str, row: str) -> None:
         """The same with two writes of a single row, without which no name would be unique."""
-        name = f"floor-{uuid4()}"
-        await self.write(name, row)
+        name = str(uuid4())
+        await self.insert(organisation, name, row)
         await self.set_secret(name, await self.redeem(code))
-        await self.write(name, row)
+        await self.replace(organisation, name, row)
 
     async def redeem(self, code: str) -> str:
         """A code for a refresh token."""
@@ -117,27 +130,42 @@ class Floor:
         """Make a version unreadable."""
         await self._vault.update_secret_properties(name, version, enabled=False)
 
-    async def write(self, key: str, row: str) -> None:
-        """One table write of one row."""
-        await self._table.upsert_entity(
-            {"PartitionKey": _partition(key), "RowKey": key, "row": row}, mode=UpdateMode.REPLACE
+    async def insert(self, partition: str, key: str, row: str) -> None:
+        """One table write of a new row."""
+        await self._table.create_entity(_entity(partition, key, row))
+
+    async def replace(self, partition: str, key: str, row: str) -> None:
+        """One table write of a row that is there."""
+        await self._table.update_entity(_entity(partition, key, row), mode=UpdateMode.REPLACE)
+
+    async def put(self, partition: str, key: str, row: str) -> None:
+        """One table write of a row, whether or not it is there."""
+        await self._table.upsert_entity(_entity(partition, key, row), mode=UpdateMode.REPLACE)
+
+    async def insert_named(self, partition: str, key: str, row: str) -> None:
+        """One table write of a new row and the two rows of its name, in one transaction."""
+        await self._table.submit_transaction(
+            [("create", _entity(partition, each, row)) for each in _named(key)], **client.RESENT
         )
 
-    async def write_named(self, key: str, row: str) -> None:
-        """One table write of a row and the two rows of its name, in one transaction."""
-        entities = [
-            {"PartitionKey": _partition(key), "RowKey": f"{key}{suffix}", "row": row} for suffix in ("", "n", "p")
-        ]
-        operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities]
-        await self._table.submit_transaction(operations, **client.RESENT)
+    async def replace_named(self, partition: str, key: str, row: str) -> None:
+        """The same of rows that are there."""
+        replaced = {"mode": UpdateMode.REPLACE}
+        await self._table.submit_transaction(
+            [("update", _entity(partition, each, row), replaced) for each in _named(key)], **client.RESENT
+        )
 
-    async def read(self, key: str) -> None:
+    async def read(self, partition: str, key: str) -> None:
         """One point read."""
-        await self._table.get_entity(_partition(key), key)
+        await self._table.get_entity(partition, key)
 
-    async def remove(self, key: str) -> None:
+    async def remove(self, partition: str, key: str) -> None:
         """One table delete."""
-        await self._table.delete_entity(_partition(key), key)
+        await self._table.delete_entity(partition, key)
+
+    async def send(self, message: str) -> None:
+        """One message on a queue."""
+        await self._queue.send_message(message)
 
     async def page(self, table: TableClient, organisation: str) -> int:
         """One page of a list: the rows that a list of 100 must read; how many came."""
@@ -155,6 +183,9 @@ class Floor:
         return self._tables.get_table_client(name)
 
 
-def _partition(key: str) -> str:
-    """Keys spread over some partitions."""
-    return key.partition("-")[2][:2]
+def _entity(partition: str, key: str, row: str) -> dict[str, str]:
+    return {"PartitionKey": partition, "RowKey": key, "row": row}
+
+
+def _named(key: str) -> tuple[str, str, str]:
+    return f"c!{key}", f"n!{key}", f"p!{key}"

@@ -14,7 +14,7 @@ FLOOR_OFFSET = 8
 
 
 class Hosts:
-    """Both, running. Started once for all measures."""
+    """Both, running. Started by the first measure that needs them."""
 
     def __init__(self, world: World, client: Client) -> None:
         self._world = world
@@ -32,6 +32,14 @@ class Hosts:
             await stack.processes.start("floor", command, port=port, env=stack.settings)
             world.hosts = cls(world, await world.client())
         return world.hosts
+
+    @staticmethod
+    async def stopped(world: World) -> None:
+        """Stop them where they run: the product's would take the messages of a queue that this process fills."""
+        if world.hosts is not None:
+            world.hosts = None
+            await world.stack.processes.stop("host")
+            await world.stack.processes.stop("floor")
 
     async def product(self, client: Client, method: str, path: str, body: Any = None) -> Any:
         """A call of the product that must succeed; its JSON."""

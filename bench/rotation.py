@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import uuid4
+
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.queue.aio import QueueClient
 
 from bench.create import example_row
 from bench.floor import Floor
@@ -17,6 +21,7 @@ from bench.world import BenchError, World, org_of
 from local.entra import seed
 from shared import bootstrap
 from shared.adapters.azure import azure_adapters
+from shared.adapters.work_queue import OPTIONS
 from shared.domain.audit import Origin
 from shared.domain.caller import Caller
 from shared.domain.connection import Rotation
@@ -24,6 +29,7 @@ from shared.domain.creation import NewConnection, RotationPlan
 from shared.domain.credential import Method
 from shared.domain.quota import PERIOD
 from shared.domain.schedule import RotateAt
+from shared.services.ports.queue import WORK_QUEUE
 from shared.services.proving import SubmittedCode
 from shared.settings import Settings
 from shared.web.application import Application
@@ -34,6 +40,8 @@ WORKERS = 16
 REPEATS = 5
 PART = 4
 """Of how many connections one tells of the leanest floor, which is no limit's."""
+ORGANISATION, AUDIT, DUE = "organisation", "audit", "due"
+"""The floor's partitions, beside two of each connection's own for its records."""
 RECORD = 400
 """Characters of a line in the history or the audit log."""
 
@@ -115,6 +123,7 @@ class Bare:
     def __init__(self, floor: Floor, row: str) -> None:
         self._floor, self._row = floor, row
         self._names: list[str] = []
+        self._run = 0
 
     async def create(self, codes: Sequence[str]) -> None:
         """Store a grant for each code."""
@@ -122,7 +131,8 @@ class Bare:
         async def one(code: str) -> None:
             name = f"bare-{uuid4()}"
             await self._floor.set_secret(name, await self._floor.redeem(code))
-            await self._floor.write(name, self._row)
+            await self._floor.insert_named(ORGANISATION, name, self._row)
+            await self._floor.put(DUE, f"{name}-{self._run}", "")
             self._names.append(name)
 
         await timed((partial(one, code) for code in codes), callers=WORKERS)
@@ -135,35 +145,49 @@ class Bare:
 
     async def necessary(self) -> float:
         """Seconds for what the product's promises need at the least, each."""
-        return await makespan((partial(self._necessary, name) for name in self._names), callers=WORKERS)
+        seconds = await makespan((partial(self._necessary, name) for name in self._names), callers=WORKERS)
+        self._run += 1
+        return seconds
 
     async def _leanest(self, name: str) -> None:
         token = await self._floor.refresh(await self._floor.get_secret(name))
         await self._floor.set_secret(name, token)
-        await self._floor.write(name, self._row)
-        await self._floor.write(f"{name}-due", "")
+        await self._floor.replace(ORGANISATION, f"c!{name}", self._row)
+        await self._floor.put(DUE, f"{name}-{self._run}", "")
 
     async def _necessary(self, name: str) -> None:
-        floor = self._floor
-        await floor.read(name)
-        await floor.write_named(name, self._row)
+        floor, record = self._floor, self._row[:RECORD]
+        await floor.send(name)
+        await floor.read(ORGANISATION, f"c!{name}")
+        await floor.replace_named(ORGANISATION, name, self._row)
         value, former = await floor.get_version(name)
         await floor.set_secret(name, await floor.refresh(value))
-        await floor.write_named(name, self._row)
+        await floor.replace_named(ORGANISATION, name, self._row)
         await floor.disable_secret(name, former)
-        for record in ("history", "audit", "audit-of-connection"):
-            await floor.write(f"{name}-{record}", self._row[:RECORD])
-        await floor.write(f"{name}-due", "")
-        await floor.write(name, self._row)
-        await floor.remove(f"{name}-due")
+        await floor.put(name, str(uuid4()), record)
+        await floor.put(AUDIT, str(uuid4()), record)
+        await floor.put(f"{AUDIT}-{name}", str(uuid4()), record)
+        await floor.put(DUE, f"{name}-{self._run + 1}", "")
+        await floor.replace(ORGANISATION, f"c!{name}", self._row)
+        await floor.remove(DUE, f"{name}-{self._run}")
 
 
 async def repeats(world: World) -> AsyncIterator[Repeat]:
     """The product's thousand, then the floor's."""
-    hosts, client, floor = await Hosts.started(world), await world.client(), await world.floor()
+    await Hosts.stopped(world)  # it would work on the messages, too
+    async with QueueClient.from_connection_string(world.stack.storage, WORK_QUEUE, **OPTIONS) as queue:
+        with suppress(ResourceExistsError):
+            await queue.create_queue()
+        async for repeat in _repeats(world):
+            yield repeat
+        await queue.clear_messages()
+
+
+async def _repeats(world: World) -> AsyncIterator[Repeat]:
+    client, floor = await world.client(), await world.floor()
     count, clock, settings = world.few(CONNECTIONS, 64), Ahead(), Settings.from_environment()
     app = bootstrap.build(settings, **azure_adapters(settings, clock))
-    row = await example_row(world, await world.client(), hosts)  # the list of this client is the fleet, and full
+    row = await example_row(world, await world.client())  # the list of this client is the fleet, and full
     fleet = Fleet(app, clock, Caller(org_id=org_of(client), object_id="bench"))
     world.say(f"creating {count} connections")
     await fleet.create(await world.codes(client, count))

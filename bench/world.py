@@ -29,7 +29,7 @@ from shared.web.application import Application
 if TYPE_CHECKING:
     from bench.hosts import Hosts
 
-ORGANISATIONS = 24
+ORGANISATIONS = 80
 """Allowed tenants are a setting, so all are named before the product starts; a measure takes its own."""
 
 NEVER = "0 0 0 1 1 *"

@@ -38,7 +38,7 @@ def _warm() -> _Warm:
 async def create(req: func.HttpRequest) -> func.HttpResponse:
     """1 token call, 1 vault set, 2 table writes."""
     wanted = json.loads(req.get_body())
-    await (await _warm().floor()).create(wanted["code"], wanted["row"])
+    await (await _warm().floor()).create(wanted["organisation"], wanted["code"], wanted["row"])
     return func.HttpResponse("{}", mimetype="application/json")
 
 
@@ -47,7 +47,7 @@ async def create(req: func.HttpRequest) -> func.HttpResponse:
 async def authorize(req: func.HttpRequest) -> func.HttpResponse:
     """1 table insert."""
     wanted = json.loads(req.get_body())
-    await (await _warm().floor()).write(wanted["key"], wanted["row"])
+    await (await _warm().floor()).put(wanted["key"], "link", wanted["row"])
     return func.HttpResponse("{}", mimetype="application/json")
 
 

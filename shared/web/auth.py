@@ -6,6 +6,9 @@ permissions (`roles`); nothing else in the request does.
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -17,6 +20,26 @@ from shared.web.signing_keys import SigningKeys
 ALGORITHMS = ["RS256"]
 CLOCK_SKEW_SECONDS = 300
 MAX_TOKEN_CHARS = 16 * 1024
+REMEMBERED = 1_000
+"""Tokens whose signature is not verified again as long as it would be the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of verifying a token. The same token has the same outcome while its key is published and it lives."""
+
+    key_id: str
+    key: jwt.PyJWK
+    caller: Caller
+    not_before: int
+    expires: int
+
+    def holds(self, key: jwt.PyJWK) -> bool:
+        """Whether verifying the token with `key` now would give the same. Otherwise it has to be verified."""
+        now = time.time()
+        return (
+            key is self.key and self.not_before <= now + CLOCK_SKEW_SECONDS and now < self.expires + CLOCK_SKEW_SECONDS
+        )
 
 
 class BearerAuth:
@@ -29,25 +52,41 @@ class BearerAuth:
         self._audience = audience
         self._allowed = frozenset(allowed_tenants)
         self._keys = SigningKeys(f"{authority}/common/discovery/v2.0/keys", ca_file=ca_file)
+        self._known: dict[bytes, Verified] = {}  # by the token's hash: what opens the door is not kept
 
     async def authenticate(self, header: str | None) -> Caller:
         """The caller. Raises `Unauthorized`, or `UpstreamUnavailable` when Entra's keys cannot be had."""
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
             raise Unauthorized("A bearer token of Microsoft Entra ID is required")
-        key = await self._keys.get(_key_id(token))
+        digest = sha256(token.encode(errors="surrogatepass")).digest()
+        known = self._known.get(digest)
+        key_id = known.key_id if known else _key_id(token)
+        key = await self._keys.get(key_id)
         if key is None:
             raise _refused()
-        claims = self._verified(token, key)
-        return Caller(
+        if known is None or not known.holds(key):
+            known = self._verify(token, key_id, key)
+            self._remember(digest, known)
+        return known.caller
+
+    def _verify(self, token: str, key_id: str, key: jwt.PyJWK) -> Verified:
+        claims = self._claims(token, key)
+        caller = Caller(
             org_id=claims["tid"],
             object_id=claims["oid"],
             app_id=_text(claims.get("azp") or claims.get("appid")),
             name=_text(claims.get("name") or claims.get("preferred_username") or claims.get("app_displayname")),
             roles=frozenset(role for role in _listed(claims.get("roles")) if isinstance(role, str)),
         )
+        return Verified(key_id, key, caller, not_before=int(claims["nbf"]), expires=int(claims["exp"]))
 
-    def _verified(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+    def _remember(self, digest: bytes, verified: Verified) -> None:
+        if len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = verified
+
+    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,

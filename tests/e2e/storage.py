@@ -76,7 +76,7 @@ async def rotation_records(connection_string: str, org_id: str, connection_id: s
 
 async def garble_link(connection_string: str, flow_id: str) -> None:
     """Let the row of a connect link be one that no version of the service wrote."""
-    garbled = {"PartitionKey": flow_id, "RowKey": "link", "requested": "{"}
+    garbled = {"PartitionKey": flow_id, "RowKey": "link", "link": "{"}
     async with TableServiceClient.from_connection_string(connection_string) as service:
         await service.get_table_client(FLOWS).update_entity(garbled, mode=UpdateMode.MERGE)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -10,17 +9,35 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
+from pydantic import ConfigDict
 
 from shared.adapters.azure_errors import translated
 from shared.adapters.tables import keys
 from shared.adapters.tables.client import SERVICE
 from shared.domain.audit import Origin
+from shared.domain.model import Record
 from shared.services.ports import Attempt, Link
 
 LINK = "link"
 ATTEMPT = "attempt"
 SUCCEEDED = "succeeded"
 MAX_RACES = 5
+
+
+class Kept(Record):
+    """What of a link never changes, in one property: the client takes its time for each."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    org_id: str
+    connection_id: str
+    tenant: str | None
+    requested: Origin
+    body: dict[str, Any]
+    created_at: datetime
+    return_url: str | None
+    reconnect: bool
+    allow_different_account: bool
 
 
 class AzureFlowTable:
@@ -34,18 +51,10 @@ class AzureFlowTable:
         entity = {
             "PartitionKey": keys.safe(link.flow_id),
             "RowKey": LINK,
-            "orgId": link.org_id,
-            "connectionId": link.connection_id,
-            "tenant": link.tenant or "",
-            "requested": link.requested.model_dump_json(),
-            "body": json.dumps(link.body),
-            "createdAt": link.created_at,
+            "link": Kept.model_validate(link).model_dump_json(),
             "expiresAt": link.expires_at,
             "state": link.state,
             "message": link.message or "",
-            "returnUrl": link.return_url or "",
-            "reconnect": link.reconnect,
-            "allowDifferentAccount": link.allow_different_account,
         }
         with translated(SERVICE):
             await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
@@ -56,19 +65,11 @@ class AzureFlowTable:
         if entity is None:
             return None
         return Link(
+            **dict(Kept.model_validate_json(entity["link"])),
             flow_id=flow_id,
-            org_id=entity["orgId"],
-            connection_id=entity["connectionId"],
-            tenant=entity["tenant"] or None,
-            requested=Origin.model_validate_json(entity["requested"]),
-            body=json.loads(entity["body"]),
-            created_at=entity["createdAt"],
             expires_at=entity["expiresAt"],
             state=entity["state"],
             message=entity["message"] or None,
-            return_url=entity["returnUrl"] or None,
-            reconnect=entity["reconnect"],
-            allow_different_account=entity["allowDifferentAccount"],
             etag=entity.metadata["etag"],
         )
 

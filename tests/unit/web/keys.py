@@ -32,6 +32,8 @@ class Authority:
     def __init__(self, url: str) -> None:
         self.url = url
         self.published = ["first"]
+        self.ids: dict[str, str] = {}
+        """Where a key's id is not its name."""
         self.fetches = 0
         self.status = 200
         self.raw: bytes | None = None
@@ -40,7 +42,7 @@ class Authority:
     def document(self) -> bytes:
         """The key set as Entra shows it: without `alg`."""
         keys = [
-            {**RSAAlgorithm.to_jwk(key(name).public_key(), as_dict=True), "kid": name, "use": "sig"}
+            {**RSAAlgorithm.to_jwk(key(name).public_key(), as_dict=True), "kid": self.ids.get(name, name), "use": "sig"}
             for name in self.published
         ]
         return json.dumps({"keys": keys}).encode()

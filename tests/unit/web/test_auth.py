@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from shared.domain.caller import Permission
 from shared.domain.errors import Unauthorized, UpstreamUnavailable
-from shared.web import signing_keys
+from shared.web import auth, signing_keys
 from shared.web.auth import MAX_TOKEN_CHARS, BearerAuth
 from tests.unit.web.keys import AUDIENCE, CALLER, TENANT, Authority, key, running_authority
 
@@ -244,6 +244,63 @@ async def test_fetching_keys_does_not_stop_other_requests(authority: Authority) 
     assert time.monotonic() - begun < 0.2
     assert not waiting.done()
     assert (await waiting).org_id == TENANT
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each token whose signature was verified."""
+    seen: list[str] = []
+    decode = jwt.decode
+
+    def noting(token: str, *rest: Any, **options: Any) -> Any:
+        seen.append(token)
+        return decode(token, *rest, **options)
+
+    monkeypatch.setattr(jwt, "decode", noting)
+    return seen
+
+
+async def test_the_signature_of_a_token_that_comes_again_is_not_verified_again(
+    authority: Authority, verified: list[str]
+) -> None:
+    entrance, header = door(authority), f"Bearer {authority.token(name='Ada')}"
+    first = await entrance.authenticate(header)
+    assert await entrance.authenticate(header) == first
+    assert len(verified) == 1
+
+
+async def test_as_many_tokens_are_remembered_as_told(
+    authority: Authority, verified: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "REMEMBERED", 2)
+    entrance, tokens = door(authority), [authority.token(name=name) for name in ("Ada", "Bob", "Eve")]
+    for token in [*tokens, tokens[1], tokens[0]]:
+        await entrance.authenticate(f"Bearer {token}")
+    assert verified == [*tokens, tokens[0]]
+
+
+async def test_a_token_that_is_remembered_expires_all_the_same(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entrance, header = door(authority), f"Bearer {authority.token(exp=int(time.time()) - 10)}"
+    await entrance.authenticate(header)
+    monkeypatch.setattr(auth, "CLOCK_SKEW_SECONDS", 5)
+    with pytest.raises(Unauthorized):
+        await entrance.authenticate(header)
+
+
+@pytest.mark.parametrize("published", [["second"], ["another"]], ids=["withdrawn", "replaced under its id"])
+async def test_a_token_that_is_remembered_is_refused_once_its_key_is_gone(
+    authority: Authority, published: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_keys, "LIVE_SECONDS", 0.0)
+    monkeypatch.setattr(signing_keys, "COOLDOWN_SECONDS", 0.0)
+    entrance, header = door(authority), f"Bearer {authority.token()}"
+    await entrance.authenticate(header)
+    authority.published = published
+    authority.ids = {"another": "first"}
+    with pytest.raises(Unauthorized):
+        await entrance.authenticate(header)
 
 
 async def test_a_token_of_the_longest_length_is_read_and_a_longer_one_is_not(authority: Authority) -> None:
