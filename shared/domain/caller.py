@@ -43,4 +43,4 @@ class Caller:
         """Raise `PermissionDenied` unless one of the caller's app roles is `permission`."""
         if permission.value not in self.roles:
             subject = "" if permission is Permission.PROJECTS else " on app-connections"
-            raise PermissionDenied(f"You are not allowed to {permission.action}{subject}")
+            raise PermissionDenied(f"You are not allowed to {permission.action}{subject}", permission.value)

@@ -9,7 +9,7 @@ from shared.domain.connection import Health, Rotation, RotationStatus, Row, cred
 from shared.domain.creation import Enrolled, Proof, first_rotation
 from shared.domain.credential import Method
 from shared.domain.debts import handed_over, without_passwords
-from shared.domain.errors import BadRequest, Conflict
+from shared.domain.errors import BadRequest, Conflict, Problem
 from shared.domain.model import Record
 from shared.domain.schedule import IntervalUnit, RotateAt
 
@@ -156,7 +156,15 @@ def _rotation(
     at = (edit and edit.rotate_at_utc) or (present and present.rotate_at_utc)
     if interval is None or at is None:
         if enabled or edit is not None:
-            raise BadRequest("Rotation interval and schedule are required when enabling rotation")
+            parts = {"rotationInterval": interval, "rotateAtUtc": at}
+            raise BadRequest(
+                "Rotation interval and schedule are required when enabling rotation",
+                [
+                    Problem("invalid_type", ("rotation", name), "Field required")
+                    for name, part in parts.items()
+                    if part is None
+                ],
+            )
         return None
     rotation = (present or Rotation(rotation_interval=interval, rotate_at_utc=at)).model_copy(
         update={"rotation_interval": interval, "rotate_at_utc": at}

@@ -74,9 +74,13 @@ class Unauthorized(ProductError):
 
 
 class PermissionDenied(ProductError):
-    """The token is good but carries no app role for this action."""
+    """The token is good but carries no app role for this action; `details` names the one to be assigned."""
 
     code = "PermissionDenied"
+
+    def __init__(self, message: str, role: str) -> None:
+        super().__init__(message)
+        self.details = {"requiredRole": role}
 
 
 class NotFound(ProductError):

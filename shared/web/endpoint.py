@@ -35,9 +35,9 @@ from shared.services.ports import Work
 from shared.web import problems
 from shared.web.answers import ConnectionAnswer
 from shared.web.application import Application
-from shared.web.fields import is_name, is_uuid
+from shared.web.fields import Strict, is_name, is_uuid
 from shared.web.operation import Operation, Use
-from shared.web.request import address_of, etag_of, request_id_of, trace_parent_of
+from shared.web.request import address_of, etag_of, parameters, request_id_of, trace_parent_of
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,8 @@ class Call:
             name: partial(header.read, self.request, self.caller) for name, header in operation.headers
         }
         if operation.query is not None:
-            readings["query"] = partial(problems.read, operation.query, dict(self.request.params), self.context)
+            sent = parameters(self.request, blank=issubclass(operation.query, Strict))
+            readings["query"] = partial(problems.read, operation.query, sent, self.context)
         if operation.body is not None:
             document = self._json(may_be_absent=operation.body.may_be_absent)
             readings["body"] = partial(problems.read, operation.body, document, self.context)

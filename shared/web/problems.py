@@ -16,6 +16,7 @@ from shared.domain.errors import (
     BadRequest,
     Conflict,
     ConnectionBroken,
+    PermissionDenied,
     Problem,
     ProductError,
     Unauthorized,
@@ -88,7 +89,7 @@ def render(error: ProductError, request_id: str) -> func.HttpResponse:
         message = _listed(error.problems)
     elif isinstance(error, BadRequest) and error.problems:
         details = _listed(error.problems)
-    elif isinstance(error, ConnectionBroken):
+    elif isinstance(error, ConnectionBroken | PermissionDenied):
         details = error.details
     return envelope(STATUS[error.code], error.code, message, request_id, headers, details=details)
 

@@ -7,6 +7,7 @@ import hmac
 import re
 import uuid
 from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
@@ -47,6 +48,12 @@ def address_of(request: func.HttpRequest) -> str | None:
 def etag_of(revision: int) -> str:
     """The version of what callers can edit (RFC 9110 section 8.8.3): background work does not move it."""
     return f'"{revision}"'
+
+
+def parameters(request: func.HttpRequest, *, blank: bool) -> dict[str, str]:
+    """The query's parameters; with `blank` also those without a value, which the host leaves out."""
+    written = parse_qsl(urlsplit(request.url).query, keep_blank_values=True) if blank else []
+    return dict(written) | dict(request.params)
 
 
 def if_match(request: func.HttpRequest) -> frozenset[int] | None:

@@ -52,6 +52,9 @@ async def test_a_rotation_by_hand_replaces_the_users_secret_and_removes_it(clien
     plan = (await call(client, "POST", f"{KEY_VAULT}/{made['id']}/rotate-credentials?dryRun=true")).json["plan"]
     (own,) = await passwords(client, app)
     assert (plan["issues"], plan["revokes"], plan["keeps"]) == ("app-password", [own["keyId"]], [])
+    unclear = await call(client, "POST", f"{KEY_VAULT}/{made['id']}/rotate-credentials?dryRun=")
+    assert unclear.status == 422
+    assert (await get(client, made))["rotation"]["rotationStatus"] == "success"
     begun = (await call(client, "POST", f"{KEY_VAULT}/{made['id']}/rotate-credentials")).connection
     assert begun["rotation"]["rotationStatus"] == "in-progress"
     seen = await settled(client, made)

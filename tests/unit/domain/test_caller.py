@@ -36,6 +36,7 @@ def test_exactly_its_own_role_grants_a_permission(permission: Permission) -> Non
     with pytest.raises(PermissionDenied) as refused:
         caller(*others).require(permission)
     assert refused.value.message == FROZEN[permission][1]
+    assert refused.value.details == {"requiredRole": permission.value}
 
 
 def test_no_role_grants_nothing_and_case_matters() -> None:

@@ -89,9 +89,15 @@ async def test_what_does_not_exist_cannot_be_changed(world: FakeApplication) -> 
 
 async def test_rotation_needs_both_parts_the_first_time(world: FakeApplication) -> None:
     made = await created(world)
-    for edit in (None, RotationEdit(rotation_interval=3), RotationEdit(rotate_at_utc=RotateAt(hours=1, minutes=2))):
-        with pytest.raises(BadRequest, match="Rotation interval and schedule are required when enabling rotation"):
+    for edit, missing in (
+        (None, ["rotationInterval", "rotateAtUtc"]),
+        (RotationEdit(rotation_interval=3), ["rotateAtUtc"]),
+        (RotationEdit(rotate_at_utc=RotateAt(hours=1, minutes=2)), ["rotationInterval"]),
+    ):
+        text = "Rotation interval and schedule are required when enabling rotation"
+        with pytest.raises(BadRequest, match=text) as refused:
             await update(world, made.id, is_auto_rotation_enabled=True, rotation=edit)
+        assert [problem.path for problem in refused.value.problems] == [("rotation", name) for name in missing]
     whole = RotationEdit(rotation_interval=3, rotate_at_utc=RotateAt(hours=11, minutes=0))
     changed = await update(world, made.id, is_auto_rotation_enabled=True, rotation=whole)
     assert changed.rotation is not None

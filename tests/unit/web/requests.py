@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import azure.functions as func
 
@@ -26,9 +27,9 @@ def request(
     body: bytes = b"",
 ) -> func.HttpRequest:
     """An HTTP request."""
-    return func.HttpRequest(
-        method, "https://connections.example/api/x", headers=headers, params=params, route_params=path, body=body
-    )
+    url = f"https://connections.example/api/x?{urlencode(params or {})}"
+    valued = {name: value for name, value in (params or {}).items() if value}  # the others the host leaves out
+    return func.HttpRequest(method, url, headers=headers, params=valued, route_params=path, body=body)
 
 
 def authorised(

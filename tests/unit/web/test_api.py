@@ -208,6 +208,7 @@ async def test_a_rotation_begins_once_and_travels_by_queue_with_ids_only(api: Ap
         ({"params": {"dry_run": "true"}}, ["dry_run"], "dryRun"),
         ({"params": {"dryRun": "true", "force": "1"}}, ["force"], "dryRun"),
         ({"params": {"dryRun": "perhaps"}}, ["dryRun"], "valid boolean"),
+        ({"params": {"dryRun": ""}}, ["dryRun"], "valid boolean"),
         ({"body": {"dryRun": True}}, [], "Takes no body; a dry run is ?dryRun=true"),
         ({"body": b"null"}, [], "Takes no body; a dry run is ?dryRun=true"),
         ({"body": [], "params": {"dryRun": "true"}}, [], "Takes no body; a dry run is ?dryRun=true"),

@@ -155,6 +155,7 @@ async def test_without_the_role_it_is_403_whatever_else_is_wrong() -> None:
     response = await create(authorised(READ, body=b"not json", params={"projectId": "!"}), context())
     assert response.status_code == 403
     assert answer(response)["message"] == "You are not allowed to create on app-connections"
+    assert answer(response)["details"] == {"requiredRole": "AppConnections.Create"}
 
 
 @pytest.mark.parametrize("path", [{}, {"id": ""}, {"id": "5"}, {"id": "../x"}, {"id": "{" + CONNECTION_ID + "}"}])

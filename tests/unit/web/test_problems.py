@@ -43,7 +43,7 @@ EXAMPLES: list[tuple[ProductError, int, str]] = [
     (DirectoryRefused("x"), 400, "BadRequest"),
     (GrantRefused(Refusal(error="invalid_grant"), "x"), 400, "BadRequest"),
     (Unauthorized("x"), 401, "UnauthorizedError"),
-    (PermissionDenied("x"), 403, "PermissionDenied"),
+    (PermissionDenied("x", "a-role"), 403, "PermissionDenied"),
     (NotFound("x"), 404, "NotFound"),
     (Conflict("x"), 409, "Conflict"),
     (NameTaken("x"), 409, "Conflict"),
@@ -105,7 +105,7 @@ def test_when_to_come_back_is_told_in_whole_seconds(seconds: float | None, heade
 
 def test_only_a_missing_token_is_challenged() -> None:
     assert render(Unauthorized("x"), "r").headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
-    assert "WWW-Authenticate" not in render(PermissionDenied("x"), "r").headers
+    assert "WWW-Authenticate" not in render(PermissionDenied("x", "a-role"), "r").headers
 
 
 def test_a_defect_shows_nothing_but_the_id_to_ask_about() -> None:
