@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 from shared.domain.errors import PreconditionFailed
 from shared.web.answers import ErrorEnvelope
 from shared.web.bodies import CREATE_BODIES, CreateBody
-from shared.web.fields import MAX_NAME_CHARS, SLUG
+from shared.web.fields import MAX_NAME_CHARS, SLUG, Strict
 from shared.web.operation import Operation
 from shared.web.problems import STATUS
 
@@ -120,8 +120,9 @@ def _query_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
         return
     schema = operation.query.model_json_schema(by_alias=True)
     for name, field in schema["properties"].items():
+        parameter = {"name": name, "in": "query", "schema": _without_null(field)}
         # the platform leaves out parameters with an empty value
-        yield {"name": name, "in": "query", "allowEmptyValue": True, "schema": _without_null(field)}
+        yield parameter if issubclass(operation.query, Strict) else {**parameter, "allowEmptyValue": True}
 
 
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:
