@@ -6,9 +6,9 @@ The timer's and the workers' code is the product's own; Key Vault, Entra, Graph 
 their time and refuse with 429 what exceeds a quota in *any* window, wherever it begins. Graph's limits, which are
 published for minutes, are held to within 10 seconds here, as Key Vault's are; `--graph-window 1` makes it each second.
 
-**The floor** is what nobody can go below who does not know beforehand how long each password takes to be known: the
-k-th password is added and stored as soon as the quotas let k through, proven the moment Entra knows it and again 15
-seconds later, promoted in no time; and each removal of a former password is a Graph write, too.
+**The floor** is what the quotas and Entra's propagation force: the k-th password is added and stored as soon as the
+quotas let k through, and promoted the moment Entra knows it; each removal of a former password is a Graph write, too. The
+product cannot know that moment: it asks, and proves a password twice, some seconds apart.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from bench.simulation import virtual_time
 from bench.simulation.meter import Quota
 from bench.simulation.run import Scenario, Simulation
-from shared.domain.password_rotation import PROVE_APART
 
 CONNECTIONS, REPEATS = 10_000, 5
 TENANTS = {"one tenant": 1, "500 tenants": 500}
@@ -113,7 +112,7 @@ def possible(added: Sequence[tuple[str, float]], quotas: Mapping[str, Quota]) ->
     for number, (tenant, propagation) in enumerate(added):
         issued = max(_earliest(number, quotas["versions"]), _earliest(in_tenant[tenant], quotas["tenant"]))
         in_tenant[tenant] += 1
-        ends.append(issued + propagation + PROVE_APART.total_seconds())
+        ends.append(issued + propagation)
     return sorted(ends)
 
 

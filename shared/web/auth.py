@@ -31,15 +31,11 @@ class Verified:
     key_id: str
     key: jwt.PyJWK
     caller: Caller
-    not_before: int
     expires: int
 
     def holds(self, key: jwt.PyJWK) -> bool:
         """Whether verifying the token with `key` now would give the same. Otherwise it has to be verified."""
-        now = time.time()
-        return (
-            key is self.key and self.not_before <= now + CLOCK_SKEW_SECONDS and now < self.expires + CLOCK_SKEW_SECONDS
-        )
+        return key is self.key and time.time() < self.expires + CLOCK_SKEW_SECONDS
 
 
 class BearerAuth:
@@ -60,14 +56,14 @@ class BearerAuth:
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
             raise Unauthorized("A bearer token of Microsoft Entra ID is required")
         digest = sha256(token.encode(errors="surrogatepass")).digest()
-        known = self._known.get(digest)
+        known = self._known.pop(digest, None)
         key_id = known.key_id if known else _key_id(token)
         key = await self._keys.get(key_id)
         if key is None:
             raise _refused()
         if known is None or not known.holds(key):
             known = self._verify(token, key_id, key)
-            self._remember(digest, known)
+        self._remember(digest, known)
         return known.caller
 
     def _verify(self, token: str, key_id: str, key: jwt.PyJWK) -> Verified:
@@ -79,9 +75,10 @@ class BearerAuth:
             name=_text(claims.get("name") or claims.get("preferred_username") or claims.get("app_displayname")),
             roles=frozenset(role for role in _listed(claims.get("roles")) if isinstance(role, str)),
         )
-        return Verified(key_id, key, caller, not_before=int(claims["nbf"]), expires=int(claims["exp"]))
+        return Verified(key_id, key, caller, expires=int(claims["exp"]))
 
     def _remember(self, digest: bytes, verified: Verified) -> None:
+        """As the one that came last; where there are too many, the one that has not come for longest is forgotten."""
         if len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[digest] = verified
