@@ -56,6 +56,7 @@ async def run(base: int, measures: Sequence[Measure], *, quick: bool) -> list[Re
                 repeats.append(repeat)
                 world.say(f"{repeat.value:.2f} {measure.unit}")
             results.append(Result(measure, repeats))
+            report.write(report.document(results), PARTIAL)  # a later one may fail
             print(f"  {time.monotonic() - began:.0f} s", flush=True)
     return results
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from uuid import uuid4
 
+from bench import examples
 from bench.hosts import Hosts
 from bench.measure import Measure, Repeat, compared
 from bench.timing import timed
@@ -16,13 +17,12 @@ from local.entra import seed
 
 REPEATS = 7
 CALLS = 150
-ROW = "x" * 700
-"""As long as what a link's row holds."""
 
 
 async def repeats(world: World) -> AsyncIterator[Repeat]:
     """Call by call, the product's turn and the floor's."""
     hosts, client, floor = await Hosts.started(world), await world.client(), await world.floor()
+    link = await examples.link(world, client)
     names = (f"link-{number}" for number in itertools.count())
 
     def wish() -> dict[str, object]:
@@ -32,7 +32,7 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
         product, bare = list[float](), list[float]()
         for _ in range(calls):
             product += await timed([world.prepared("oauth_authorize", client, body=wish())])
-            bare += await timed([lambda: floor.put(str(uuid4()), "link", ROW)])
+            bare += await timed([lambda: floor.put(str(uuid4()), "link", link)])
         return product, bare
 
     async def over_http(calls: int) -> tuple[list[float], list[float]]:
@@ -40,7 +40,7 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
         path = f"{KEY_VAULT}/oauth/authorize"
         for _ in range(calls):
             product += await timed([partial(hosts.product, client, "POST", path, wish())])
-            bare += await timed([lambda: hosts.floor("POST", "authorize", {"key": str(uuid4()), "row": ROW})])
+            bare += await timed([lambda: hosts.floor("POST", "authorize", {"key": str(uuid4())})])
         return product, bare
 
     await inside(20)

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
-from azure.data.tables.aio import TableServiceClient
-
+from bench import examples
 from bench.hosts import Hosts
 from bench.measure import Measure, Repeat, compared, p50
 from bench.timing import Call, timed
 from bench.world import World, wish
-from local.client import KEY_VAULT, Client
-from shared.adapters.tables import keys
+from local.client import KEY_VAULT
 
 Series = tuple[list[float], list[float]]
 """Milliseconds of the product's calls and of the floor's."""
 
 
 class Block(Protocol):
-    """Some calls of the product, then as many of the floor."""
+    """Some calls of the product and as many of the floor; which comes first, changes."""
 
     async def __call__(self, callers: int, *, http: bool) -> Series:
         """By so many callers at once; over HTTP or in this process."""
@@ -40,16 +37,17 @@ QUIET_SECONDS = 3.0
 async def repeats(world: World) -> AsyncIterator[Repeat]:
     """Blocks of both by turns, over HTTP by one caller and by 16, then inside this process by one."""
     hosts, floor = await Hosts.started(world), await world.floor()
-    row = await example_row(world, await world.client())
+    written = await examples.creation(world, await world.client())
     names = (f"bench-{number}" for number in itertools.count())
+    turns = itertools.cycle((True, False))
 
     async def block(callers: int, *, http: bool) -> Series:
         size = BLOCKS[callers]
         client, organisation = await world.client(), str(uuid4())  # new ones: the emulator searches row by row
-        codes = iter(await world.codes(client, 2 * size))
+        codes = await world.codes(client, 2 * size)
 
         def products() -> Iterator[Call]:
-            for code in itertools.islice(codes, size):
+            for code in codes[:size]:
                 body = wish(f"{next(names)}-{uuid4().hex[:6]}", code)
                 if http:
                     yield partial(hosts.product, client, "POST", KEY_VAULT, body)
@@ -57,17 +55,19 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
                     yield world.prepared("connections_create", client, body=body)
 
         def floors() -> Iterator[Call]:
-            for code in codes:
+            for code in codes[size:]:
                 if http:
-                    yield partial(
-                        hosts.floor, "POST", "create", {"organisation": organisation, "code": code, "row": row}
-                    )
+                    yield partial(hosts.floor, "POST", "create", {"organisation": organisation, "code": code})
                 else:
-                    yield partial(floor.create, organisation, code, row)
+                    yield partial(floor.create, organisation, code, written)
 
+        if http:  # connections of the client's own
+            await timed([partial(hosts.product, client, "GET", f"{KEY_VAULT}?limit=1")] * callers, callers=callers)
+        is_ours = next(turns)
+        bare = [] if is_ours else await timed(floors(), callers=callers)
         product = await timed(products(), callers=callers)
         await (asyncio.sleep(QUIET_SECONDS) if http else world.app.background.idle())
-        return product, await timed(floors(), callers=callers)
+        return product, bare or await timed(floors(), callers=callers)
 
     for callers in BLOCKS:
         await block(callers, http=True)  # every connection is open, every cache warm
@@ -80,7 +80,7 @@ async def repeats(world: World) -> AsyncIterator[Repeat]:
         product, bare = await _blocks(block, 1, http=False, count=world.few(2, 1))
         figures |= compared(product, bare, "in process")
         codes, organisation = await world.codes(await world.client(), BLOCKS[1]), str(uuid4())
-        leanest = await timed(partial(floor.create_leanest, organisation, code, row) for code in codes)
+        leanest = await timed(partial(floor.create_leanest, organisation, code, written) for code in codes)
         figures["leanest floor p50 ms, in process"] = p50(leanest)
         figures["p50 ÷ leanest floor, in process"] = p50(product) / p50(leanest)
         yield Repeat(max(figures["p50 ÷ floor, 1 caller"], figures["p50 ÷ floor, 16 callers"]), figures)
@@ -94,17 +94,6 @@ async def _blocks(block: Block, callers: int, *, http: bool, count: int) -> Seri
         products += product
         floors += floor
     return products, floors
-
-
-async def example_row(world: World, client: Client) -> str:
-    """The text that a connection's row really has, for the floor to write as much."""
-    (code,) = await world.codes(client, 1)
-    made = json.loads(await world.prepared("connections_create", client, body=wish("example", code))())
-    connection = made["appConnection"]
-    async with TableServiceClient.from_connection_string(world.stack.storage) as service:
-        table = service.get_table_client(keys.CONNECTIONS)
-        entity = await table.get_entity(connection["orgId"], keys.connection(connection["id"]))
-        return str(entity["row"])
 
 
 MEASURE = Measure(

@@ -7,10 +7,10 @@ share partitions as the product's do, since the emulator goes through a partitio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msal
@@ -34,6 +34,17 @@ TABLE = "floor"
 """And the queue's name."""
 PAGE = 101
 """Rows that a list of 100 reads: one more tells whether there is a next page."""
+
+
+Properties = Mapping[str, Any]
+"""Of an entity, without its keys."""
+
+
+class Written(NamedTuple):
+    """What the two transactions of a creation write: the row first, then the rows of its name."""
+
+    inserted: Sequence[Properties]
+    replaced: Sequence[Properties]
 
 
 class Floor:
@@ -85,19 +96,19 @@ class Floor:
                 )
                 yield cls(app, secrets, tables, queue, settings["PUBLIC_URL"] + seed.CALLBACK_PATH)
 
-    async def create(self, organisation: str, code: str, row: str) -> None:
+    async def create(self, organisation: str, code: str, written: Written) -> None:
         """1 token call, 1 vault set, 2 table writes; a write is of the row and its names, which takes a transaction."""
         name = str(uuid4())
-        await self.insert_named(organisation, name, row)
+        await self.insert_all(organisation, name, written.inserted)
         await self.set_secret(name, await self.redeem(code))
-        await self.replace_named(organisation, name, row)
+        await self.replace_all(organisation, name, written.replaced)
 
-    async def create_leanest(self, organisation: str, code: str, row: str) -> None:
+    async def create_leanest(self, organisation: str, code: str, written: Written) -> None:
         """The same with two writes of a single row, without which no name would be unique."""
         name = str(uuid4())
-        await self.insert(organisation, name, row)
+        await self.insert(organisation, name, written.inserted[0])
         await self.set_secret(name, await self.redeem(code))
-        await self.replace(organisation, name, row)
+        await self.replace(organisation, name, written.replaced[0])
 
     async def redeem(self, code: str) -> str:
         """A code for a refresh token."""
@@ -130,29 +141,30 @@ class Floor:
         """Make a version unreadable."""
         await self._vault.update_secret_properties(name, version, enabled=False)
 
-    async def insert(self, partition: str, key: str, row: str) -> None:
+    async def insert(self, partition: str, key: str, properties: Properties) -> None:
         """One table write of a new row."""
-        await self._table.create_entity(_entity(partition, key, row))
+        await self._table.create_entity(_entity(partition, key, properties))
 
-    async def replace(self, partition: str, key: str, row: str) -> None:
+    async def replace(self, partition: str, key: str, properties: Properties) -> None:
         """One table write of a row that is there."""
-        await self._table.update_entity(_entity(partition, key, row), mode=UpdateMode.REPLACE)
+        await self._table.update_entity(_entity(partition, key, properties), mode=UpdateMode.REPLACE)
 
-    async def put(self, partition: str, key: str, row: str) -> None:
+    async def put(self, partition: str, key: str, properties: Properties) -> None:
         """One table write of a row, whether or not it is there."""
-        await self._table.upsert_entity(_entity(partition, key, row), mode=UpdateMode.REPLACE)
+        await self._table.upsert_entity(_entity(partition, key, properties), mode=UpdateMode.REPLACE)
 
-    async def insert_named(self, partition: str, key: str, row: str) -> None:
-        """One table write of a new row and the two rows of its name, in one transaction."""
+    async def insert_all(self, partition: str, key: str, several: Sequence[Properties]) -> None:
+        """One table write of new rows, in one transaction."""
         await self._table.submit_transaction(
-            [("create", _entity(partition, each, row)) for each in _named(key)], **client.RESENT
+            [("create", _entity(partition, key, each, number)) for number, each in enumerate(several)], **client.RESENT
         )
 
-    async def replace_named(self, partition: str, key: str, row: str) -> None:
+    async def replace_all(self, partition: str, key: str, several: Sequence[Properties]) -> None:
         """The same of rows that are there."""
         replaced = {"mode": UpdateMode.REPLACE}
         await self._table.submit_transaction(
-            [("update", _entity(partition, each, row), replaced) for each in _named(key)], **client.RESENT
+            [("update", _entity(partition, key, each, number), replaced) for number, each in enumerate(several)],
+            **client.RESENT,
         )
 
     async def read(self, partition: str, key: str) -> None:
@@ -183,9 +195,6 @@ class Floor:
         return self._tables.get_table_client(name)
 
 
-def _entity(partition: str, key: str, row: str) -> dict[str, str]:
-    return {"PartitionKey": partition, "RowKey": key, "row": row}
-
-
-def _named(key: str) -> tuple[str, str, str]:
-    return f"c!{key}", f"n!{key}", f"p!{key}"
+def _entity(partition: str, key: str, properties: Properties, number: int = 0) -> dict[str, Any]:
+    """The first of those that are written together has the plain key."""
+    return {**properties, "PartitionKey": partition, "RowKey": f"{key}!{number}" if number else key}

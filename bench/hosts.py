@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from bench import examples
 from bench.world import BenchError, World
 from local.client import Client
 
@@ -30,7 +31,10 @@ class Hosts:
             port = stack.ports.api + FLOOR_OFFSET
             command = [sys.executable, "-m", "local.host", "--port", str(port), "--root", FLOOR_ROOT]
             await stack.processes.start("floor", command, port=port, env=stack.settings)
-            world.hosts = cls(world, await world.client())
+            client = await world.client()
+            world.hosts = cls(world, client)
+            told = {"written": await examples.creation(world, client), "link": await examples.link(world, client)}
+            await world.hosts.floor("POST", "examples", told)
         return world.hosts
 
     @staticmethod

@@ -34,6 +34,8 @@ class Measure:
     unit: str
     """`ratio`, `ms` or `%`."""
     repeats: Callable[[World], AsyncIterator[Repeat]]
+    also: Mapping[str, float] = field(default_factory=dict)
+    """By a figure's label, what it may not exceed in any repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ class Result:
 
     @property
     def reached(self) -> bool:
-        """Whether the value is within the limit."""
-        return self.value <= self.measure.limit
+        """Whether the value is within the limit, and so is whatever else has one."""
+        kept = all(max(self.figures[label]) <= most for label, most in self.measure.also.items())
+        return kept and self.value <= self.measure.limit
 
     @property
     def figures(self) -> dict[str, list[float]]:
@@ -66,6 +69,7 @@ class Result:
             "value": round(self.value, 4),
             "limit": self.measure.limit,
             "unit": self.measure.unit,
+            "reached": self.reached,
             "repeats": [round(repeat.value, 4) for repeat in self.repeats],
             "figures": {label: [round(each, 3) for each in values] for label, values in self.figures.items()},
         }

@@ -7,8 +7,8 @@ their time and refuse with 429 what exceeds a quota in *any* window, wherever it
 published for minutes, are held to within 10 seconds here, as Key Vault's are; `--graph-window 1` makes it each second.
 
 **The floor** is what the quotas and Entra's propagation force: the k-th password is added and stored as soon as the
-quotas let k through, and promoted the moment Entra knows it; each removal of a former password is a Graph write, too. The
-product cannot know that moment: it asks, and proves a password twice, some seconds apart.
+quotas let k through, and promoted the moment Entra knows it; each removal of a former password is a Graph write, too.
+The product cannot know that moment: it asks, and proves a password twice, some seconds apart.
 """
 
 from __future__ import annotations

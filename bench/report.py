@@ -40,7 +40,7 @@ def table(found: dict[str, Any]) -> str:
     for each in found["measures"]:
         unit = "" if each["unit"] == "ratio" else f" {each['unit']}"
         value, limit = f"{each['value']:.2f}{unit}", f"{each['limit']:g}{unit}"
-        verdict = "reached" if each["value"] <= each["limit"] else "NOT YET"
+        verdict = "reached" if each["reached"] else "NOT YET"
         spread = f"{min(each['repeats']):.2f} to {max(each['repeats']):.2f}"
         lines.append(f"{each['name']:<52}{value:>10}{limit:>9}  {verdict:<9}{len(each['repeats']):>7}  {spread}")
         for label, values in each["figures"].items():

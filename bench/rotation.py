@@ -12,8 +12,8 @@ from uuid import uuid4
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueClient
 
-from bench.create import example_row
-from bench.floor import Floor
+from bench import examples
+from bench.floor import Floor, Written
 from bench.hosts import Hosts
 from bench.measure import Measure, Repeat
 from bench.timing import makespan, timed
@@ -42,8 +42,10 @@ PART = 4
 """Of how many connections one tells of the leanest floor, which is no limit's."""
 ORGANISATION, AUDIT, DUE = "organisation", "audit", "due"
 """The floor's partitions, beside two of each connection's own for its records."""
-RECORD = 400
-"""Characters of a line in the history or the audit log."""
+RECORD = {"record": "x" * 400}
+"""As long as a line in the history or the audit log."""
+DUE_ROW = {"cost": ""}
+"""The least that a due row can be."""
 
 
 class Ahead:
@@ -120,8 +122,8 @@ class Fleet:
 class Bare:
     """As many grants in the vault, renewed by the bare calls."""
 
-    def __init__(self, floor: Floor, row: str) -> None:
-        self._floor, self._row = floor, row
+    def __init__(self, floor: Floor, written: Written) -> None:
+        self._floor, self._written = floor, written
         self._names: list[str] = []
         self._run = 0
 
@@ -131,8 +133,8 @@ class Bare:
         async def one(code: str) -> None:
             name = f"bare-{uuid4()}"
             await self._floor.set_secret(name, await self._floor.redeem(code))
-            await self._floor.insert_named(ORGANISATION, name, self._row)
-            await self._floor.put(DUE, f"{name}-{self._run}", "")
+            await self._floor.insert_all(ORGANISATION, name, self._written.inserted)
+            await self._floor.put(DUE, f"{name}-{self._run}", DUE_ROW)
             self._names.append(name)
 
         await timed((partial(one, code) for code in codes), callers=WORKERS)
@@ -150,30 +152,30 @@ class Bare:
         return seconds
 
     async def _leanest(self, name: str) -> None:
-        token = await self._floor.refresh(await self._floor.get_secret(name))
-        await self._floor.set_secret(name, token)
-        await self._floor.replace(ORGANISATION, f"c!{name}", self._row)
-        await self._floor.put(DUE, f"{name}-{self._run}", "")
+        floor, (row, *_) = self._floor, self._written.replaced
+        await floor.set_secret(name, await floor.refresh(await floor.get_secret(name)))
+        await floor.replace(ORGANISATION, name, row)
+        await floor.put(DUE, f"{name}-{self._run}", DUE_ROW)
 
     async def _necessary(self, name: str) -> None:
-        floor, record = self._floor, self._row[:RECORD]
+        floor, (row, *_) = self._floor, self._written.replaced
         await floor.send(name)
-        await floor.read(ORGANISATION, f"c!{name}")
-        await floor.replace_named(ORGANISATION, name, self._row)
+        await floor.read(ORGANISATION, name)
+        await floor.replace(ORGANISATION, name, row)
         value, former = await floor.get_version(name)
         await floor.set_secret(name, await floor.refresh(value))
-        await floor.replace_named(ORGANISATION, name, self._row)
+        await floor.replace_all(ORGANISATION, name, self._written.replaced)
         await floor.disable_secret(name, former)
-        await floor.put(name, str(uuid4()), record)
-        await floor.put(AUDIT, str(uuid4()), record)
-        await floor.put(f"{AUDIT}-{name}", str(uuid4()), record)
-        await floor.put(DUE, f"{name}-{self._run + 1}", "")
-        await floor.replace(ORGANISATION, f"c!{name}", self._row)
+        await floor.put(name, str(uuid4()), RECORD)
+        await floor.put(AUDIT, str(uuid4()), RECORD)
+        await floor.put(f"{AUDIT}-{name}", str(uuid4()), RECORD)
+        await floor.put(DUE, f"{name}-{self._run + 1}", DUE_ROW)
+        await floor.replace(ORGANISATION, name, row)
         await floor.remove(DUE, f"{name}-{self._run}")
 
 
 async def repeats(world: World) -> AsyncIterator[Repeat]:
-    """The product's thousand, then the floor's."""
+    """The product's thousand and the floor's."""
     await Hosts.stopped(world)  # it would work on the messages, too
     async with QueueClient.from_connection_string(world.stack.storage, WORK_QUEUE, **OPTIONS) as queue:
         with suppress(ResourceExistsError):
@@ -187,20 +189,27 @@ async def _repeats(world: World) -> AsyncIterator[Repeat]:
     client, floor = await world.client(), await world.floor()
     count, clock, settings = world.few(CONNECTIONS, 64), Ahead(), Settings.from_environment()
     app = bootstrap.build(settings, **azure_adapters(settings, clock))
-    row = await example_row(world, await world.client())  # the list of this client is the fleet, and full
+    written = await examples.creation(world, await world.client())  # the list of `client` is the fleet, and full
     fleet = Fleet(app, clock, Caller(org_id=org_of(client), object_id="bench"))
     world.say(f"creating {count} connections")
     await fleet.create(await world.codes(client, count))
-    bare = Bare(floor, row)
+    bare = Bare(floor, written)
     await bare.create(await world.codes(client, count))
-    for _ in range(world.few(REPEATS, 2)):
+
+    async def rotated() -> float:
         moment = await fleet.come_due()
         began = time.perf_counter()
         await fleet.work()
-        product = time.perf_counter() - began
-        if (rotated := await fleet.rotated_since(moment)) != count:
-            raise BenchError(f"{rotated} of {count} connections rotated")
-        necessary, leanest = await bare.necessary(), await bare.leanest()
+        seconds = time.perf_counter() - began
+        if (found := await fleet.rotated_since(moment)) != count:
+            raise BenchError(f"{found} of {count} connections rotated")
+        return seconds
+
+    for number in range(world.few(REPEATS, 2)):
+        before = None if number % 2 else await rotated()  # by turns, whose turn is the first
+        necessary = await bare.necessary()
+        product = before or await rotated()
+        leanest = await bare.leanest()
         figures = {
             "product s": product,
             "floor s": necessary,

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import azure.functions as func
 
-from bench.floor import Floor
+from bench.floor import Floor, Properties, Written
 from shared.adapters.tables import keys
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # as the product: else each request is told of
@@ -21,6 +21,8 @@ class _Warm:
     def __init__(self) -> None:
         self._floor: Floor | None = None
         self._open = AsyncExitStack()
+        self.written = Written([], [])
+        self.link: Properties = {}
 
     async def floor(self) -> Floor:
         if self._floor is None:
@@ -33,12 +35,21 @@ def _warm() -> _Warm:
     return _Warm()
 
 
+@app.function_name("examples")
+@app.route(route="floor/examples", methods=["POST"])
+async def examples(req: func.HttpRequest) -> func.HttpResponse:
+    """What the other calls write, told once."""
+    told = json.loads(req.get_body())
+    _warm().written, _warm().link = Written(*told["written"]), told["link"]
+    return func.HttpResponse("{}", mimetype="application/json")
+
+
 @app.function_name("create")
 @app.route(route="floor/create", methods=["POST"])
 async def create(req: func.HttpRequest) -> func.HttpResponse:
     """1 token call, 1 vault set, 2 table writes."""
     wanted = json.loads(req.get_body())
-    await (await _warm().floor()).create(wanted["organisation"], wanted["code"], wanted["row"])
+    await (await _warm().floor()).create(wanted["organisation"], wanted["code"], _warm().written)
     return func.HttpResponse("{}", mimetype="application/json")
 
 
@@ -47,7 +58,7 @@ async def create(req: func.HttpRequest) -> func.HttpResponse:
 async def authorize(req: func.HttpRequest) -> func.HttpResponse:
     """1 table insert."""
     wanted = json.loads(req.get_body())
-    await (await _warm().floor()).put(wanted["key"], "link", wanted["row"])
+    await (await _warm().floor()).put(wanted["key"], "link", _warm().link)
     return func.HttpResponse("{}", mimetype="application/json")
 
 

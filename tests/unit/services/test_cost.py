@@ -7,9 +7,11 @@ from datetime import timedelta
 
 from shared.domain.creation import RotationPlan
 from shared.domain.keep_alive import KEEPALIVE_AFTER
+from shared.domain.password_rotation import PROVE_APART
 from shared.domain.schedule import RotateAt
 from tests.fakes.application import FakeApplication
 from tests.fakes.entra import ADA
+from tests.unit.services.apps import register, rotating
 from tests.unit.services.links import linked
 from tests.unit.services.world import ORG, create, created, wish
 
@@ -30,6 +32,43 @@ async def test_a_creation_asks_entra_and_the_vault_once_and_writes_its_row_twice
     await create(world, wish(), code)
     assert spent(world) == {
         "due.put": 1, "connections.insert": 1, "entra.redeem": 1, "vault.put": 1, "connections.replace": 1,
+    }  # fmt: skip
+
+
+async def test_what_follows_a_creation_is_two_lines_of_records_and_the_next_date(world: FakeApplication) -> None:
+    code = world.entra.code_for(ADA, world.settings.redirect_uri)
+    await create(world, wish(), code)
+    spent(world)
+    await world.app.background.idle()
+    assert spent(world) == {
+        "connections.get": 1, "audit.add": 1, "connections.replace": 1, "due.put": 1, "due.remove": 1,
+    }  # fmt: skip
+
+
+async def test_a_rotation_of_a_password_writes_one_version_and_asks_graph_for_what_it_changes(
+    world: FakeApplication,
+) -> None:
+    register(world, "first")
+    connection = await rotating(world)
+    assert connection.rotation is not None
+    assert connection.rotation.next_rotation_at is not None
+    world.clock.now = connection.rotation.next_rotation_at
+    spent(world)
+    await world.app.advance(ORG, connection.id)
+    assert spent(world) == {
+        "claims.take": 1, "claims.take_over": 1,
+        "graph.sign_in": 1, "graph.registration": 1, "graph.add_password": 1, "vault.put": 1,
+        "apps.app_token": 1,  # the first proof
+        "vault.get": 2,  # the present credential, and the new one
+        "connections.get": 5, "connections.replace": 3, "due.put": 2, "due.remove": 2,
+    }  # fmt: skip
+    world.clock.advance(PROVE_APART)
+    await world.app.advance(ORG, connection.id)
+    assert spent(world) == {
+        "apps.app_token": 1, "vault.get": 2,  # the second proof; the credential that removes the former password
+        "graph.sign_in": 1, "graph.remove_password": 1, "vault.disable": 1,
+        "history.add": 1, "audit.add": 1,
+        "connections.get": 5, "connections.replace": 3, "due.put": 2, "due.remove": 2,
     }  # fmt: skip
 
 
