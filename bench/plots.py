@@ -51,7 +51,11 @@ def create(axes: Axes, figures: Figures) -> None:
 
 def tick(axes: Axes, figures: Figures) -> None:
     """What a tick costs, by the number of connections."""
-    for what, colour, marker in (("rows read", PRODUCT, "o"), ("requests", FLOOR, "s")):
+    for what, colour, marker in (
+        ("rows read", PRODUCT, "o"),
+        ("rows in range", LEANEST, "x"),
+        ("table requests", FLOOR, "s"),
+    ):
         found = {_size(label): values for label, values in figures.items() if label.startswith(what)}
         axes.plot(
             list(found), [statistics.median(each) for each in found.values()], f"{marker}-", color=colour, label=what

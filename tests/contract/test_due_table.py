@@ -186,6 +186,18 @@ async def test_a_tenant_that_had_its_share_is_not_read_on(relayed: Tables, relay
     assert len(relay.requests) - before <= 3
 
 
+async def test_a_backlog_over_many_minutes_hides_nobody_and_costs_two_questions_more(
+    relayed: Tables, relay: Relay
+) -> None:
+    for number in range(60):
+        await relayed.due.put("org-1", f"a-{number:02}", hint(START - number * MINUTE, cost=version("a")))
+    await relayed.due.put("org-1", "b", hint(START, cost=version("b")))
+    before = len(relay.requests)
+    found = await read(relayed, START, lane=Lane.VERSIONS, each=2)
+    assert [row.connection_id for row in found] == ["a-59", "a-58", "b"]
+    assert len(relay.requests) - before <= 3
+
+
 async def test_hints_of_all_lanes_are_marked_together(tables: Tables) -> None:
     for name, cost in (("v", version("t")), ("w", Cost(tenant_id="t", graph_writes=1)), ("r", Cost())):
         await tables.due.put("org-1", name, hint(START, cost=cost))

@@ -50,7 +50,7 @@ class DueTable(Protocol):
         """Remove the hint; removing what is gone is done."""
 
     def due(self, now: datetime, *, lane: Lane, limit: int, each: int) -> AsyncIterator[DueRow]:
-        """Up to `limit` hints of the lane that are due and not lately sent, oldest hour first.
+        """Up to `limit` hints of the lane that are due and not lately sent, oldest minute first.
 
         Of one tenant no more than about `each`, so that a thousand of its rows hide nobody else's; in the lane of what
         spends nothing that is short, all tenants are one.
