@@ -161,7 +161,7 @@ class Bare:
         floor, (row, *_) = self._floor, self._written.replaced
         await floor.send(name)
         await floor.read(ORGANISATION, name)
-        await floor.replace(ORGANISATION, name, row)
+        await floor.replace_all(ORGANISATION, name, self._written.replaced)  # lists say "in progress", too
         value, former = await floor.get_version(name)
         await floor.set_secret(name, await floor.refresh(value))
         await floor.replace_all(ORGANISATION, name, self._written.replaced)
