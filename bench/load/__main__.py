@@ -88,11 +88,8 @@ class Run:
         figures |= await self._at_rest()
         print("Checking everything …", flush=True)
         found = await collect(self.client, self.caller, self.storage)
-        cut = self.caller.samples.by_status(Phase.HOLD) | self.caller.samples.by_status(Phase.AFTER)
-        for route, statuses in cut.items():
-            self.caller.ledger.unexpected += [f"{route}: no answer while the host was up"] * statuses.get(
-                "no answer", 0
-            )
+        for route, number in self.caller.samples.cut().items():
+            self.caller.ledger.unexpected += [f"{route}: no answer while the host was up"] * number
         figures["rotations"] = report.rotations(found)
         cut_short = self.caller.samples.under_way_at_a_kill + MESSAGES_AT_WORK * self._kills
         verdicts = judge(self.caller.ledger, found, cut_short=cut_short)

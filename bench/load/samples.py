@@ -83,6 +83,10 @@ class Samples:
                 counts.setdefault(sample.route, Counter())[str(sample.status or "no answer")] += 1
         return {route: dict(sorted(counts[route].items())) for route in sorted(counts)}
 
+    def cut(self) -> Counter[str]:
+        """Route to number, of the requests of all phases that got no answer though the host was up all the time."""
+        return Counter(sample.route for sample in self.taken if not sample.status and not self.in_a_gap(sample))
+
     def gap_counts(self) -> dict[str, int]:
         """Status to number, of the requests that met the host while it was down."""
         met = Counter(str(sample.status or "no answer") for sample in self.taken if self.in_a_gap(sample))

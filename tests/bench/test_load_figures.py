@@ -46,6 +46,16 @@ def test_what_met_the_host_while_it_was_down_is_counted_apart() -> None:
     assert [each.begun for each in samples.answered(Phase.HOLD, since=10)] == [13]
 
 
+def test_an_answer_that_never_came_is_found_in_every_phase() -> None:
+    samples = Samples(gaps=[Gap(killed=10, ready=12)])
+    samples.taken = [
+        Sample("PATCH connection", NO_ANSWER, begun, begun + 0.5, phase)
+        for begun, phase in ((5, Phase.SEARCH), (9, Phase.HOLD), (11, Phase.HOLD), (13, Phase.HOLD), (14, Phase.AFTER))
+    ]
+    samples.taken.append(sample(9.8, 0.5, NO_ANSWER))  # met the gap
+    assert samples.cut() == {"PATCH connection": 4}
+
+
 def answer(status: int, error: str, message: str) -> Any:
     return {"reqId": "1", "statusCode": status, "error": error, "message": message}
 
