@@ -43,6 +43,8 @@ MESSAGES_AT_WORK = 24
 FIRST_CONNECTIONS = 40
 REST_PATIENCE_SECONDS = 1500.0
 """A deletion is cleaned up after six minutes; a due row that no row needs is dropped once it was sent twice in vain."""
+LOOKED_SECONDS = 60.0
+"""For what looking at everything leaves owed itself: a token handed out may renew a grant."""
 
 SETTINGS = {
     "ROTATION_INTERVAL_UNIT": "seconds",
@@ -88,6 +90,8 @@ class Run:
         figures |= await self._at_rest()
         print("Checking everything …", flush=True)
         found = await collect(self.client, self.caller, self.storage)
+        await come_to_rest(self.storage, LOOKED_SECONDS)
+        figures["upkeep"] = found.upkeep = await self._upkeep()
         for route, number in self.caller.samples.cut().items():
             self.caller.ledger.unexpected += [f"{route}: no answer while the host was up"] * number
         figures["rotations"] = report.rotations(found)
@@ -122,19 +126,16 @@ class Run:
         return seconds
 
     async def _at_rest(self) -> dict[str, Any]:
-        """Wait until nothing is owed; then one round of upkeep, and again."""
+        """Wait until nothing is owed."""
         print("No more traffic and no more faults; waiting until nothing is owed …", flush=True)
         began = time.monotonic()
         await self.traffic.answered(REST_PATIENCE_SECONDS)
         await switch_off_rotation(self.caller)
         left = await come_to_rest(self.storage, REST_PATIENCE_SECONDS - (time.monotonic() - began))
-        seconds = time.monotonic() - began
-        upkeep = await self._upkeep()
-        left = left or await come_to_rest(self.storage, 60)
-        return {"restSeconds": round(seconds), "stillOwed": left, "upkeep": upkeep}
+        return {"restSeconds": round(time.monotonic() - began), "stillOwed": left}
 
     async def _upkeep(self) -> dict[str, int]:
-        """A round of upkeep, which should find nothing to put right."""
+        """A round of upkeep, after everything was looked at: what it puts right would otherwise not be seen."""
         await self.client.run_now("work_upkeep")
         log = self.client.stack.state / "logs" / "host.log"
         async with asyncio.timeout(120):

@@ -57,6 +57,8 @@ class Evidence:
     """All that is stored or logged, by its place."""
     given_up: int = 0
     """Messages that went to a poison queue."""
+    upkeep: dict[str, int] = field(default_factory=dict)
+    """What a round of upkeep counted, after all of the above."""
 
 
 async def collect(client: Client, caller: Caller, storage: Storage) -> Evidence:

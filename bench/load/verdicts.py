@@ -17,6 +17,9 @@ from shared.domain.passwords import PRODUCT
 AT_REST = 2
 """Managed passwords that an app may have (I3)."""
 
+PUT_RIGHT = ("hintsRestored", "advanced", "passwordsRemoved", "failed")
+"""What a round counts that it had to see to."""
+
 GONE = Shown(404)
 
 
@@ -36,6 +39,7 @@ def judge(ledger: Ledger, found: Evidence, *, cut_short: int) -> dict[str, list[
         "Key Vault holds what rows name, and nothing else can be read": list(_vault(found)),
         "each due row belongs to a row, and each row has its own": list(_due(found, cut_short)),
         "nothing is owed": list(_owed(found)),
+        "upkeep finds nothing to put right": list(_upkeep(found)),
         "history, audit and events are complete": list(check_records(ledger, found)),
         "no secret outside Key Vault": leaks(ledger.secrets | vault_secrets(found), found.texts),
         "no message was given up": list(_given_up(found)),
@@ -169,6 +173,16 @@ def _due(found: Evidence, cut_short: int) -> Iterator[str]:
 def _owed(found: Evidence) -> Iterator[str]:
     yield from (f"{action}: {number} rows" for action, number in owed_soon(found.rows, datetime.now(UTC)).items())
     yield from (f"queue {name}: {number} messages" for name, number in found.queues.items() if number)
+
+
+def _upkeep(found: Evidence) -> Iterator[str]:
+    """No death excuses anything: due rows are written first, and whoever may leave a password announces a sweep first.
+
+    So the timer alone finds all of it, and come to rest, nothing is left for a round.
+    """
+    if not found.upkeep.get("rows") and found.rows:
+        yield "the round looked at no row"
+    yield from (f"{what} {found.upkeep[what]}" for what in PUT_RIGHT if found.upkeep.get(what))
 
 
 def _given_up(found: Evidence) -> Iterator[str]:

@@ -72,6 +72,7 @@ def untouched() -> tuple[Ledger, Evidence]:
             }
         ],
         texts={"log host.log": ["connection.created id=1"], "table connections": ["by-code"], "queue work": []},
+        upkeep={"rows": 2, "hintsRestored": 0, "advanced": 0, "passwordsRemoved": 0, "failed": 0},
     )
     return ledger, found
 

@@ -130,6 +130,13 @@ def due_rows(number: int, *, hours: int) -> Harm:
     return harm
 
 
+def put_right(**counts: int) -> Harm:
+    def harm(_: Ledger, found: Evidence) -> None:
+        found.upkeep |= counts
+
+    return harm
+
+
 def leave_a_message(_: Ledger, found: Evidence) -> None:
     found.queues["work"] = 1
 
@@ -181,6 +188,7 @@ PASSWORDS = "at most two managed passwords an app, each known"
 VAULT = "Key Vault holds what rows name, and nothing else can be read"
 DUE = "each due row belongs to a row, and each row has its own"
 OWED = "nothing is owed"
+UPKEEP = "upkeep finds nothing to put right"
 RECORDS = "history, audit and events are complete"
 SECRETS = "no secret outside Key Vault"
 
@@ -217,6 +225,11 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (due_rows(4, hours=24), DUE, "no row names 4 due rows, and no more than 3 things were cut short"),
         (change_row(0, superseded=("v1",)), OWED, "settle: 1 rows"),
         (leave_a_message, OWED, "queue work: 1 messages"),
+        (put_right(hintsRestored=1), UPKEEP, "hintsRestored 1"),
+        (put_right(advanced=2), UPKEEP, "advanced 2"),
+        (put_right(passwordsRemoved=1), UPKEEP, "passwordsRemoved 1"),
+        (put_right(failed=1), UPKEEP, "failed 1"),
+        (put_right(rows=0), UPKEEP, "the round looked at no row"),
         (forget_line, RECORDS, f"by-code ({CODE}): 0 audit lines of its create"),
         (write_line_twice, RECORDS, f"deleted ({DELETED}): 2 audit lines of its delete"),
         (tell_twice, RECORDS, f"by-code ({CODE}): 2 events of its create"),
