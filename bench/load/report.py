@@ -75,7 +75,7 @@ def document(caller: Caller, pace: Pace, figures: dict[str, Any], verdicts: dict
             "deleted": sum(wish.deleted for wish in wishes),
         },
         "tokens": ledger.tokens,
-        "rotationsAskedFor": ledger.rotations_asked,
+        "rotationsAskedFor": sum(len(wish.rotations) for wish in wishes),
         "verdicts": {promise: findings or "kept" for promise, findings in verdicts.items()},
     }
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from bench.load.acknowledged import check_changes, check_requests
 from bench.load.evidence import Evidence, Shown
 from bench.load.ledger import Ledger, Wish, leaks
 from bench.load.records import check_records
@@ -33,6 +34,8 @@ def judge(ledger: Ledger, found: Evidence, *, cut_short: int) -> dict[str, list[
         "what was created is there and hands out a token": list(_created(ledger, found)),
         "what was deleted is gone": list(_deleted(ledger, found)),
         "what got no final answer is wholly there or wholly gone": list(_undecided(ledger, found)),
+        "what was changed stays changed": list(check_changes(ledger, found)),
+        "each accepted rotation has run": list(check_requests(ledger, found)),
         "the list shows each connection once, and nothing else": list(_listed(ledger, found)),
         "each name is free or belongs to the connection that has it": list(_names(ledger, found)),
         "at most two managed passwords an app, each known": list(_passwords(found)),

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from bench.load.evidence import Evidence, Shown
 from bench.load.ledger import Ledger, Wish
-from bench.load.storage import DueRow, NameRow
 from bench.load.verdicts import judge
 from shared.domain.connection import Lifecycle
 from shared.domain.passwords import display_name
+from tests.bench.load_harms import (
+    Harm,
+    bring_back,
+    change_row,
+    disable_the_version_in_use,
+    due_rows,
+    forget_line,
+    forget_record,
+    free_a_name,
+    half_made,
+    keep_a_name,
+    leave_a_message,
+    leave_an_old_version_readable,
+    leave_out_of_the_list,
+    list_twice,
+    lose,
+    lose_a_due_row,
+    lose_a_request,
+    lose_a_secret,
+    make_the_refused,
+    make_twice,
+    overwrite_a_change,
+    password_of_the_deleted,
+    poison,
+    put_right,
+    record_twice,
+    rotate_without_a_line,
+    shows,
+    surprise,
+    tell_twice,
+    third_password,
+    undelete_secret,
+    write_down,
+    write_line_twice,
+)
 from tests.bench.load_world import (
     CODE,
     DELETED,
@@ -23,14 +55,10 @@ from tests.bench.load_world import (
     SECRET,
     SUBMITTED,
     TOKEN,
-    event,
-    line,
     secret,
     untouched,
     version,
 )
-
-Harm = Callable[[Ledger, Evidence], object]
 
 CUT_SHORT = 3
 """Things under way when the host was killed."""
@@ -43,145 +71,10 @@ def broken(harm: Harm) -> dict[str, list[str]]:
     return {promise: findings for promise, findings in judge(ledger, found, cut_short=CUT_SHORT).items() if findings}
 
 
-def shows(name: str, **changes: Any) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        for field, value in changes.items():
-            setattr(found.shown[name], field, value)
-
-    return harm
-
-
-def lose(_: Ledger, found: Evidence) -> None:
-    found.shown["by-code"] = Shown(404)
-
-
-def bring_back(_: Ledger, found: Evidence) -> None:
-    found.shown["deleted"] = found.shown["by-code"]
-
-
-def half_made(ledger: Ledger, found: Evidence) -> None:
-    ledger.wishes[0].made = False
-    found.shown["by-code"].token = 424
-
-
-def make_the_refused(_: Ledger, found: Evidence) -> None:
-    found.shown["refused"] = found.shown["by-code"]
-
-
-def list_twice(_: Ledger, found: Evidence) -> None:
-    found.listed.append(CODE)
-
-
-def leave_out_of_the_list(_: Ledger, found: Evidence) -> None:
-    found.listed.remove(CODE)
-
-
-def make_twice(ledger: Ledger, _: Evidence) -> None:
-    ledger.wishes[1].id = CODE
-
-
-def keep_a_name(_: Ledger, found: Evidence) -> None:
-    found.names.append(NameRow("n!deleted!", DELETED))
-
-
-def free_a_name(_: Ledger, found: Evidence) -> None:
-    del found.names[0]
-
-
-def change_row(index: int, **changes: Any) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.rows[index] = found.rows[index].having(**changes)
-
-    return harm
-
-
-def third_password(_: Ledger, found: Evidence) -> None:
-    found.apps[0]["passwords"].append({"keyId": "key-2", "displayName": display_name(SECRET, 3, RUN)})
-
-
-def password_of_the_deleted(_: Ledger, found: Evidence) -> None:
-    found.apps.append({"appId": "b", "passwords": [{"keyId": "key-9", "displayName": display_name(DELETED, 1, RUN)}]})
-
-
-def undelete_secret(_: Ledger, found: Evidence) -> None:
-    found.secrets["conn-deleted"]["deletion"] = None
-
-
-def disable_the_version_in_use(_: Ledger, found: Evidence) -> None:
-    found.secrets["conn-by-code"]["versions"][1]["enabled"] = False
-
-
-def leave_an_old_version_readable(_: Ledger, found: Evidence) -> None:
-    found.secrets["conn-by-code"]["versions"][0]["enabled"] = True
-
-
-def lose_a_secret(_: Ledger, found: Evidence) -> None:
-    del found.secrets["conn-by-code"]
-
-
-def lose_a_due_row(_: Ledger, found: Evidence) -> None:
-    del found.due[0]
-
-
-def due_rows(number: int, *, hours: int) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.due += [DueRow(DELETED, f"ffff{each}", NOW + timedelta(hours=hours)) for each in range(number)]
-
-    return harm
-
-
-def put_right(**counts: int) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.upkeep |= counts
-
-    return harm
-
-
-def leave_a_message(_: Ledger, found: Evidence) -> None:
-    found.queues["work"] = 1
-
-
-def poison(_: Ledger, found: Evidence) -> None:
-    found.given_up = 1
-
-
-def forget_line(_: Ledger, found: Evidence) -> None:
-    found.audit.remove(line("connection.create", CODE))
-
-
-def write_line_twice(_: Ledger, found: Evidence) -> None:
-    found.audit.append(line("connection.delete", DELETED))
-
-
-def tell_twice(_: Ledger, found: Evidence) -> None:
-    found.events.append(event("connection.created", CODE, "another id"))
-
-
-def rotate_without_a_line(_: Ledger, found: Evidence) -> None:
-    found.audit.remove(line("rotation.run", SECRET))
-
-
-def record_twice(_: Ledger, found: Evidence) -> None:
-    found.shown["by-secret"].runs *= 2
-
-
-def forget_record(_: Ledger, found: Evidence) -> None:
-    found.shown["by-secret"].runs = [{"rotationId": RUN, "outcome": "failed", "finishedAt": ROTATED}]
-
-
-def write_down(text: str, place: str) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.texts[place] = [f"before {text} after"]
-
-    return harm
-
-
-def surprise(ledger: Ledger, _: Evidence) -> None:
-    ledger.unexpected += ["GET connection: 500 InternalServerError"] * 2
-
-
 CREATED = "what was created is there and hands out a token"
 UNDECIDED = "what got no final answer is wholly there or wholly gone"
+CHANGED = "what was changed stays changed"
+ROTATED_SINCE = "each accepted rotation has run"
 LISTED = "the list shows each connection once, and nothing else"
 NAMES = "each name is free or belongs to the connection that has it"
 PASSWORDS = "at most two managed passwords an app, each known"
@@ -208,6 +101,8 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (bring_back, "what was deleted is gone", f"deleted ({DELETED}) was deleted and is answered 200"),
         (half_made, UNDECIDED, f"by-code ({CODE}) hands out no token: 424"),
         (make_the_refused, UNDECIDED, "refused was refused and is answered 200"),
+        (overwrite_a_change, CHANGED, f"by-code ({CODE}): description is None, and should be 'new'"),
+        (lose_a_request, ROTATED_SINCE, f"by-secret ({SECRET}): 1 accepted requests to rotate, and no run ended since"),
         (list_twice, LISTED, f"{CODE} is listed 2 times"),
         (leave_out_of_the_list, LISTED, f"{CODE} is there and not listed"),
         (make_twice, LISTED, f"{CODE} answers for 2 creations"),
