@@ -74,23 +74,10 @@ class Run:
 
     async def __call__(self) -> dict[str, Any]:
         """The result, printed on the way."""
-        await self.world.prepare()
-        self.caller.host_up.set()
-        await self.upstream.fail(self._seed)
-        for _ in range(FIRST_CONNECTIONS):
-            await self.traffic.create()
-        seconds = await self._under_load()
-        await self.upstream.behave()
-        figures: dict[str, Any] = {
-            "seed": self._seed,
-            "hold": report.held(self.caller, seconds),
-            "kills": len(set(self._hosts)) - 1,
-            "downSeconds": [round(down, 1) for down in self._down],
-            "upstream": await self.upstream.counts(),
-            "answers": self.caller.samples.statuses(),
-            "notSent": self.pace.not_sent[Phase.HOLD],
-        }
-        figures |= await self._at_rest()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self.storage.watch_queues())
+            figures = await self._in_trouble()
+            watching.cancel()
         print("Checking everything …", flush=True)
         found = await collect(self.client, self.caller, self.storage)
         await come_to_rest(self.storage, LOOKED_SECONDS)
@@ -104,6 +91,26 @@ class Run:
             figures, kills=KILLS
         )
         return report.document(self.caller, self.pace, figures, verdicts)
+
+    async def _in_trouble(self) -> dict[str, Any]:
+        """The traffic with all its faults, until nothing is owed; the figures of it."""
+        await self.world.prepare()
+        self.caller.host_up.set()
+        await self.upstream.fail(self._seed)
+        for _ in range(FIRST_CONNECTIONS):
+            await self.traffic.create()
+        seconds = await self._under_load()
+        await self.upstream.behave()
+        figures = {
+            "seed": self._seed,
+            "hold": report.held(self.caller, seconds),
+            "kills": len(set(self._hosts)) - 1,
+            "downSeconds": [round(down, 1) for down in self._down],
+            "upstream": await self.upstream.counts(),
+            "answers": self.caller.samples.statuses(),
+            "notSent": self.pace.not_sent[Phase.HOLD],
+        }
+        return figures | await self._at_rest() | {"messagesSeen": sum(map(len, self.storage.messages.values()))}
 
     async def _under_load(self) -> float:
         """Search, then hold; the seconds of the latter."""

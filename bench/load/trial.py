@@ -34,6 +34,8 @@ def _reasons(figures: Mapping[str, Any], kills: int) -> Iterator[str]:
         yield "nothing was rotated"
     if number := figures["notSent"]:
         yield f"{number} requests of the hold were not sent, as so many were waiting"
+    if not figures["messagesSeen"]:
+        yield "no message was seen in a queue"
     yield from _answers(figures["answers"])
 
 

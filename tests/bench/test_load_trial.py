@@ -14,6 +14,7 @@ FAIR: dict[str, Any] = {
     "upstream": {"Key Vault": {"calls": 50_000, "failed": {"refused": 200, "status 503": 300}}},
     "rotations": {"manual succeeded": 1, "manual failed": 1},
     "notSent": 0,
+    "messagesSeen": 1,
     "answers": {"200": 9_400, "404": 450, "503": 150},
 }
 
@@ -38,6 +39,7 @@ def test_a_fair_trial(changed: dict[str, Any]) -> None:
         (failing(0, calls=0), "Key Vault: 0 of 0 calls failed, and 1% should have"),
         ({"rotations": {"manual failed": 5}}, "nothing was rotated"),
         ({"notSent": 1}, "1 requests of the hold were not sent, as so many were waiting"),
+        ({"messagesSeen": 0}, "no message was seen in a queue"),
         ({"answers": {"200": 9_700, "503": 300}}, "300 of 10000 answers were 5xx, and 2% may be"),
         ({"answers": {"200": 9_300, "404": 300, "409": 400}}, "700 of 10000 answers were 4xx, and 5% may be"),
         ({"answers": {"503": 3}}, "3 of 3 answers were 5xx, and 2% may be"),

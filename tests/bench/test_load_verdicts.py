@@ -134,6 +134,7 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (write_down(TOKEN, "log host.log"), SECRETS, "an access token in log host.log"),
         (write_down(SUBMITTED, "table connections"), SECRETS, "a client secret in table connections"),
         (write_down("t" * 30, "queue work"), SECRETS, "a refreshToken of Key Vault in queue work"),
+        (write_down(TOKEN, "the event topic"), SECRETS, "an access token in the event topic"),
         (poison, "no message was given up", "1 messages went to a poison queue, 0 are there"),
         (surprise, "every answer could be expected", "GET connection: 500 InternalServerError (2 times)"),
     ],
