@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class Run:
         self.traffic = Traffic(caller, self.world, chance)
         self.pace = Pace(self.traffic.arrival, caller, chance)
         self._seconds, self._seed = seconds, seed
+        self._killed: list[datetime] = []
         self._down: list[float] = []
         self._hosts = [client.stack.processes.pid("host")]
 
@@ -86,7 +88,7 @@ class Run:
             self.caller.ledger.unexpected += [f"{route}: no answer while the host was up"] * number
         figures["rotations"] = report.rotations(found)
         cut_short = self.caller.samples.under_way_at_a_kill + MESSAGES_AT_WORK * len(self._down)
-        verdicts = judge(self.caller.ledger, found, cut_short=cut_short)
+        verdicts = judge(self.caller.ledger, found, cut_short=cut_short, kills=self._killed)
         verdicts["it was a fair trial: p95 kept, 1 % of calls failed, the host killed, credentials rotated"] = trial(
             figures, kills=KILLS
         )
@@ -124,6 +126,7 @@ class Run:
             steering = group.create_task(self.pace.steer())
             for kill in range(1, KILLS + 1):
                 await asyncio.sleep(max(began + self._seconds * kill / (KILLS + 1) - time.monotonic(), 0))
+                self._killed.append(datetime.now(UTC))
                 self._down.append(await kill_and_restart(self.client, self.caller))
                 self._hosts.append(self.client.stack.processes.pid("host"))
                 print(f"  the host was killed and ready again after {self._down[-1]:.1f} s", flush=True)

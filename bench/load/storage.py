@@ -30,6 +30,7 @@ class DueRow:
     connection_id: str
     nonce: str
     at: datetime
+    written_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Storage:
     async def due(self) -> list[DueRow]:
         """Every hint."""
         return [
-            DueRow(entity["connectionId"], entity["nonce"], entity["dueAt"]) async for entity in self._entities(DUE)
+            DueRow(entity["connectionId"], entity["nonce"], entity["dueAt"], entity["writtenAt"])
+            async for entity in self._entities(DUE)
         ]
 
     async def tables(self) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bench.load.evidence import Evidence, Shown
@@ -13,6 +13,10 @@ from shared.domain.passwords import display_name
 from tests.bench.load_world import CODE, DELETED, NOW, ROTATED, RUN, SECRET, event, line
 
 Harm = Callable[[Ledger, Evidence], object]
+
+KILLED = NOW - timedelta(minutes=10)
+"""When the host was killed, once."""
+JUST_BEFORE = KILLED - timedelta(seconds=30)
 
 
 def shows(name: str, **changes: Any) -> Harm:
@@ -103,9 +107,12 @@ def lose_a_due_row(_: Ledger, found: Evidence) -> None:
     del found.due[0]
 
 
-def due_rows(number: int, *, hours: int) -> Harm:
+def due_rows(number: int, *, hours: int, written: datetime = JUST_BEFORE) -> Harm:
+    """Due rows that no row names."""
+
     def harm(_: Ledger, found: Evidence) -> None:
-        found.due += [DueRow(DELETED, f"ffff{each}", NOW + timedelta(hours=hours)) for each in range(number)]
+        at = NOW + timedelta(hours=hours)
+        found.due += [DueRow(DELETED, f"ffff{each}", at, written) for each in range(number)]
 
     return harm
 

@@ -53,7 +53,7 @@ def untouched() -> tuple[Ledger, Evidence]:
             for each in rows
             for key in (f"n!{each.connection.name}!", f"p!!{each.connection.name}")
         ],
-        due=[DueRow(each.id, NEXT_WEEK.nonce, NEXT_WEEK.at) for each in rows],
+        due=[DueRow(each.id, NEXT_WEEK.nonce, NEXT_WEEK.at, NOW) for each in rows],
         queues={"work": 0, "work-poison": 0},
         secrets={
             "conn-by-code": secret(

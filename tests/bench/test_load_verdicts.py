@@ -8,10 +8,11 @@ import pytest
 
 from bench.load.evidence import Evidence, Shown
 from bench.load.ledger import Ledger, Wish
-from bench.load.verdicts import judge
+from bench.load.verdicts import BEFORE_A_KILL, LEFT_BY_A_KILL, judge
 from shared.domain.connection import Lifecycle
 from shared.domain.passwords import display_name
 from tests.bench.load_harms import (
+    KILLED,
     Harm,
     bring_back,
     change_row,
@@ -62,13 +63,16 @@ from tests.bench.load_world import (
 
 CUT_SHORT = 3
 """Things under way when the host was killed."""
+SECOND = timedelta(seconds=1)
+LONG_BEFORE = KILLED - BEFORE_A_KILL - SECOND
 
 
 def broken(harm: Harm) -> dict[str, list[str]]:
     """The promises that are broken after `harm`, with what was found."""
     ledger, found = untouched()
     harm(ledger, found)
-    return {promise: findings for promise, findings in judge(ledger, found, cut_short=CUT_SHORT).items() if findings}
+    verdicts = judge(ledger, found, cut_short=CUT_SHORT, kills=[KILLED])
+    return {promise: findings for promise, findings in verdicts.items() if findings}
 
 
 CREATED = "what was created is there and hands out a token"
@@ -85,6 +89,7 @@ UPKEEP = "upkeep finds nothing to put right"
 RECORDS = "history, audit and events are complete"
 SECRETS = "no secret outside Key Vault"
 
+UNEXPLAINED = f"no row names the due row of {DELETED} written at {{}}, and no kill explains it"
 UNNAMED = f"no row names the due row of {DELETED} at {NOW - timedelta(hours=1)}, and the timer left it there"
 DISAGREE = f"by-secret ({SECRET}): the history has 1 rotations, the audit log 0, the topic 1"
 
@@ -117,7 +122,9 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (lose_a_secret, VAULT, f"connection {CODE} has no secret"),
         (lose_a_due_row, DUE, f"the due row of {CODE} is missing"),
         (due_rows(1, hours=-1), DUE, UNNAMED),
-        (due_rows(4, hours=24), DUE, "no row names 4 due rows, and no more than 3 things were cut short"),
+        (due_rows(4, hours=24), DUE, "no row names 4 due rows of before the kills, which cut 3 things short"),
+        (due_rows(3, hours=24, written=KILLED + SECOND), DUE, UNEXPLAINED.format(KILLED + SECOND)),
+        (due_rows(3, hours=24, written=LONG_BEFORE), DUE, UNEXPLAINED.format(LONG_BEFORE)),
         (change_row(0, superseded=("v1",)), OWED, "settle: 1 rows"),
         (leave_a_message, OWED, "queue work: 1 messages"),
         (put_right(hintsRestored=1), UPKEEP, "hintsRestored 1"),
@@ -145,6 +152,7 @@ def test_each_harm_breaks_its_promise(harm: Harm, promise: str, finding: str) ->
 
 def test_what_a_dying_process_leaves_for_the_timer_is_no_harm() -> None:
     assert broken(due_rows(CUT_SHORT, hours=24)) == {}
+    assert broken(due_rows(LEFT_BY_A_KILL, hours=24, written=LONG_BEFORE)) == {}
 
 
 def test_a_creation_without_answer_may_have_happened_or_not() -> None:
