@@ -26,13 +26,13 @@ from bench.load.settling import come_to_rest, switch_off_rotation
 from bench.load.storage import Storage
 from bench.load.traffic import Traffic
 from bench.load.trial import trial
-from bench.load.troubles import Upstream, kill_and_restart
+from bench.load.troubles import Relays, Upstream, kill_and_restart
 from bench.load.verdicts import judge
 from bench.load.world import World
 from local.claim import claimed
 from local.client import Client
 from local.environment import STATE
-from local.ports import Refused, base_port
+from local.ports import Ports, Refused, base_port
 from local.processes import StackError, until_signal
 from local.stack import Stack
 from shared.domain.caller import Permission
@@ -61,11 +61,11 @@ UPKEEP_DONE = "upkeep.done "
 class Run:
     """One load run on a stack that is up."""
 
-    def __init__(self, client: Client, caller: Caller, *, seconds: float, seed: int) -> None:
+    def __init__(self, client: Client, caller: Caller, relays: Relays, *, seconds: float, seed: int) -> None:
         chance = random.Random(seed)
         self.client, self.caller = client, caller
         self.storage = Storage(client.stack.storage)
-        self.upstream = Upstream(client)
+        self.upstream = Upstream(client, relays)
         self.world = World(client, caller.ledger, chance)
         self.traffic = Traffic(caller, self.world, chance)
         self.pace = Pace(self.traffic.arrival, caller, chance)
@@ -158,18 +158,19 @@ class Run:
         return {name: done[name] for name in ("rows", "hintsRestored", "advanced", "passwordsRemoved", "failed")}
 
 
-async def run(stack: Stack, *, seconds: float, seed: int, result: Path) -> int:
+async def run(stack: Stack, relays: Relays, *, seconds: float, seed: int, result: Path) -> int:
     """Start the stack, do the run, print and write the result. Whoever calls ends the processes."""
     shutil.rmtree(stack.state, ignore_errors=True)
     print("Starting a stack for the load run …", flush=True)
     try:
         await stack.start_emulators()
+        await relays.start(stack)
         await stack.start_host()
         token = await stack.token(roles=[permission.value for permission in Permission])
         ledger = Ledger()
         ledger.keep_secret("the caller's bearer token", token)
         async with Client(stack, token) as client, Caller(stack.api, token, ledger) as caller:
-            found = await Run(client, caller, seconds=seconds, seed=seed)()
+            found = await Run(client, caller, relays, seconds=seconds, seed=seed)()
     except StackError as error:
         print(f"{error}\nLogs: {stack.state}/logs/", file=sys.stderr)
         return 1
@@ -190,9 +191,12 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         base = base_port(arguments.port)
-        stack = Stack(base, state=STATE / "load", settings=SETTINGS, hidden_seconds=HIDDEN_SECONDS, in_memory=True)
-        with claimed(base, stack.ports.all()):
-            work = run(stack, seconds=arguments.seconds, seed=arguments.seed, result=arguments.result)
+        ports = Ports.from_base(base)
+        relays = Relays.beside(ports)
+        settings = SETTINGS | {"AzureWebJobsStorage": relays.connection_string(ports)}
+        stack = Stack(base, state=STATE / "load", settings=settings, hidden_seconds=HIDDEN_SECONDS, in_memory=True)
+        with claimed(base, (*ports.all(), relays.table, relays.queue)):
+            work = run(stack, relays, seconds=arguments.seconds, seed=arguments.seed, result=arguments.result)
             code = asyncio.run(until_signal(work, at_end=stack.processes.stop_all))
     except Refused as refusal:
         print(refusal, file=sys.stderr)

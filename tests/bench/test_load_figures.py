@@ -91,7 +91,7 @@ def test_what_faults_and_the_traffic_itself_explain_is_expected(
     ("route", "status", "body", "wish"),
     [
         ("GET connection", 500, answer(500, "InternalServerError", "Something went wrong"), None),
-        ("GET connection", 503, answer(503, "ServiceUnavailable", "Table Storage is unavailable"), None),
+        ("GET connection", 503, answer(503, "ServiceUnavailable", "Event Grid is unavailable"), None),
         ("GET connection", 503, {"message": UNAVAILABLE}, None),
         ("GET connection", 503, None, None),
         ("GET connection", 404, answer(404, "NotFound", "gone"), Wish("a", "oauth")),
