@@ -28,9 +28,12 @@ KINDS: list[dict[str, Any]] = [
     {"refuse": True},
 ]
 
+STORAGE_ERROR = "<?xml version='1.0'?><Error><Code>{0}</Code><Message>A fault on purpose.</Message></Error>"
 STORAGE_KINDS: list[dict[str, Any]] = [
-    {"status": 500, "body": "", "headers": {"x-ms-error-code": "InternalError"}},
-    {"status": 503, "body": "", "headers": {"x-ms-error-code": "ServerBusy"}},
+    *(
+        {"status": status, "body": STORAGE_ERROR.format(code), "headers": {"x-ms-error-code": code}}
+        for status, code in ((500, "InternalError"), (503, "ServerBusy"))
+    ),
     {"lose_answer": True},
     {"refuse": True},
 ]
