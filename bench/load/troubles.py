@@ -14,7 +14,7 @@ from bench.load.caller import Caller
 from bench.load.samples import Gap
 from local.client import KEY_VAULT, Client
 from local.environment import storage_connection_string
-from local.ports import ADDRESS, Ports
+from local.ports import ADDRESS, Ports, Refused
 from local.stack import Stack
 
 SHARE = 0.01
@@ -38,6 +38,7 @@ STORAGE_KINDS: list[dict[str, Any]] = [
     {"refuse": True},
 ]
 
+LAST_PORT = 65_535
 READY_SECONDS = 60.0
 
 
@@ -50,8 +51,11 @@ class Relays:
 
     @classmethod
     def beside(cls, ports: Ports) -> Relays:
-        """On the two ports that follow a stack's."""
-        return cls(*(max(ports.all()) + number for number in (1, 2)))
+        """On the two ports that follow a stack's. Raises `Refused` where there are none."""
+        table, queue = (max(ports.all()) + number for number in (1, 2))
+        if queue > LAST_PORT:
+            raise Refused(f"PORT={ports.api} cannot be: two ports after the stack's are needed, up to {queue}.")
+        return cls(table, queue)
 
     def connection_string(self, ports: Ports) -> str:
         """What the host is told in place of Azurite's."""

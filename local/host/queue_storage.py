@@ -24,7 +24,7 @@ POISON_SUFFIX = "-poison"
 
 RETRIES = 3
 """Of what nobody does again, an invocation's output above all, as the functions host's own client does."""
-BACK_OFF: dict[str, Any] = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 0}
+BACK_OFF: dict[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 0}
 
 _requests = logging.getLogger(f"{__name__}.requests")
 _requests.setLevel(logging.WARNING)

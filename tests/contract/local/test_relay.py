@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -11,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ServiceRequestError
 from azure.data.tables.aio import TableClient
 
+from local.host.queue_storage import QueueStorage
 from local.relay import create_app
 from tests.contract.tables import table_address
 
@@ -32,6 +34,19 @@ async def table(relay: TestServer, azurite: str) -> AsyncIterator[TableClient]:
     async with TableClient.from_connection_string(address, f"relay{uuid.uuid4().hex}", retry_total=0) as client:
         await client.create_table()
         yield client
+
+
+@pytest.fixture
+async def queue(azurite: str) -> AsyncIterator[tuple[TestServer, QueueStorage]]:
+    """A queue as the functions host uses it, behind a relay."""
+    port = f":{urlsplit(dict(part.split('=', 1) for part in azurite.split(';') if part)['QueueEndpoint']).port}/"
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        server = TestServer(create_app(f"http://127.0.0.1{port}", session), host="127.0.0.1")
+        async with server:
+            opened = QueueStorage(azurite.replace(port, f":{server.port}/"), f"relay{uuid.uuid4().hex}", "base64")
+            await opened.ensure()
+            yield server, opened
+            await opened.close()
 
 
 async def control(relay: TestServer, **fault: object) -> None:
@@ -63,3 +78,15 @@ async def test_a_call_that_is_refused_has_not_and_is_counted(relay: TestServer, 
     async with aiohttp.ClientSession() as session:
         counts = await (await session.get(relay.make_url("/_control/faults/counts"))).json()
     assert counts == {"requests": 3, "met": {"status 503": 1}}
+
+
+@pytest.mark.parametrize("fault", [{"refuse": True}, {"status": 503}, {"lose_answer": True}])
+async def test_what_an_invocation_puts_out_is_sent_again(
+    queue: tuple[TestServer, QueueStorage], fault: dict[str, object]
+) -> None:
+    relay, opened = queue
+    await control(relay, **fault)
+    await opened.send("text")
+    taken = await opened.take(2, 30)
+    assert {opened.decode(message) for message in taken} == {b"text"}
+    assert len(taken) == 1 + ("lose_answer" in fault)  # at least once
