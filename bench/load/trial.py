@@ -11,7 +11,7 @@ from bench.load.troubles import SHARE
 
 SPREAD = 0.3
 """The share of calls that fail may be off by so much of itself."""
-MOST_UNAVAILABLE, MOST_REFUSED = 0.02, 0.05
+MOST_UNAVAILABLE, MOST_REFUSED = 0.01, 0.01
 """Of all answers outside the gaps, 5xx and 4xx. Most calls that fail are made again, so few answers tell of it; now and
 then a request meets a deletion or another change."""
 DEVIATIONS = 4
