@@ -11,8 +11,9 @@ from typing import Any, Self
 import aiohttp
 
 from bench.load.expectations import unexpected
-from bench.load.ledger import Ledger, Wish
+from bench.load.ledger import Change, Ledger, Wish
 from bench.load.samples import NO_ANSWER, Phase, Sample, Samples
+from local.client import KEY_VAULT
 
 PATIENCE_SECONDS = 60.0
 """Longer than any answer takes, all retries of the product's own calls included."""
@@ -64,6 +65,13 @@ class Caller:
         if status != NO_ANSWER and (why := unexpected(route, status, answer, wish)):
             self.ledger.unexpected.append(why)
         return status, answer
+
+    async def patch(self, wish: Wish, values: dict[str, Any]) -> int:
+        """A change of a connection, noted in its wish; the status."""
+        begun = time.monotonic()
+        status, _ = await self.ask("PATCH connection", "PATCH", f"{KEY_VAULT}/{wish.id}", values, wish=wish)
+        wish.changes.append(Change(values, begun, time.monotonic(), acknowledged=status == 200))
+        return status
 
     async def look(self, path: str, method: str = "GET") -> tuple[int, Any]:
         """A request of the end's inspection, which counts nowhere: status and JSON. Raises `aiohttp.ClientError`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+import json
+from collections.abc import Awaitable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,10 +54,12 @@ class Evidence:
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     """Key Vault's, deleted ones included."""
     apps: list[dict[str, Any]] = field(default_factory=list)
-    texts: dict[str, list[str]] = field(default_factory=dict, repr=False)
-    """All that is stored or logged, by its place."""
+    texts: dict[str, Collection[str]] = field(default_factory=dict, repr=False)
+    """All that is stored, logged or told, or was seen in a queue, by its place."""
     given_up: int = 0
     """Messages that went to a poison queue."""
+    upkeep: dict[str, int] = field(default_factory=dict)
+    """What a round of upkeep counted, after all of the above."""
 
 
 async def collect(client: Client, caller: Caller, storage: Storage) -> Evidence:
@@ -77,7 +80,8 @@ async def collect(client: Client, caller: Caller, storage: Storage) -> Evidence:
     found.given_up = sum(text.count(GAVE_UP) for name, text in logs.items() if name.startswith("host"))
     found.texts |= {f"log {name}": text.splitlines() for name, text in logs.items()}
     found.texts |= {f"table {name}": rows for name, rows in (await storage.tables()).items()}
-    found.texts |= {f"queue {name}": messages for name, messages in (await storage.queues()).items()}
+    found.texts |= {f"queue {name}": messages for name, messages in storage.messages.items()}
+    found.texts["the event topic"] = [json.dumps(event) for event in found.events]
     return found
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from bench.load.ledger import Wish
 
-FAULTY = ("Microsoft Entra ID", "Microsoft Graph", "Key Vault")
-"""The services whose calls fail here, as answers name them. Storage is none of them."""
+FAULTY = ("Microsoft Entra ID", "Microsoft Graph", "Key Vault", "Table Storage", "Queue Storage")
+"""The services whose calls fail here, as answers name them."""
 
 ENVELOPE = {"reqId", "statusCode", "message", "error"}
 UPSTREAM = {502: "UpstreamError", 503: "ServiceUnavailable", 504: "GatewayTimeout"}

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 TAIL = 16
 """Characters of a secret by which it is looked for: the random end of a signature, of sealed bytes, of an id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One PATCH. Moments are seconds of a monotonic clock."""
+
+    values: dict[str, Any]
+    begun: float
+    ended: float
+    acknowledged: bool
+    """It was answered 200. Any other answer leaves open whether it happened: an answer of storage's may be lost."""
 
 
 @dataclass(slots=True)
@@ -32,6 +44,9 @@ class Wish:
     """Requests to delete it that were sent."""
     deleted: bool = False
     """A deletion was answered 200."""
+    changes: list[Change] = field(default_factory=list)
+    rotations: list[datetime] = field(default_factory=list)
+    """When each request to rotate began that was answered 200."""
 
     @property
     def open(self) -> bool:
@@ -51,7 +66,6 @@ class Ledger:
     wishes: list[Wish] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     tokens: int = 0
-    rotations_asked: int = 0
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """The tail of each secret, and what it is."""
 

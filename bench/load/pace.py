@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bench.load.caller import Caller
-from bench.load.samples import percentile
+from bench.load.samples import Phase, percentile
 
 P95_SECONDS = 0.25
 """The promise: 95 of 100 answers come within this."""
@@ -34,8 +35,8 @@ class Pace:
 
     def __init__(self, act: Callable[[], Coroutine[Any, Any, None]], caller: Caller, chance: random.Random) -> None:
         self.rate = FIRST_RATE
-        self.not_sent = 0
-        """Arrivals that were left out because so many were waiting already."""
+        self.not_sent: Counter[Phase] = Counter()
+        """By phase, arrivals that were left out because so many were waiting already."""
         self.windows: list[dict[str, float | int | None]] = []
         self.stopping = False
         self._act = act
@@ -51,7 +52,7 @@ class Pace:
                 following += self._chance.expovariate(self.rate)
                 await asyncio.sleep(max(following - time.monotonic(), 0))
                 if len(under_way) >= MOST_WAITING:
-                    self.not_sent += 1
+                    self.not_sent[self._caller.phase] += 1
                     continue
                 task = group.create_task(self._act())
                 under_way.add(task)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.load.caller import Caller
 from bench.load.evidence import Evidence
-from bench.load.pace import P95_SECONDS, Pace
+from bench.load.pace import Pace
 from bench.load.samples import Phase, percentile
 from bench.machine import machine, versions
 
@@ -32,20 +32,6 @@ def held(caller: Caller, seconds: float) -> dict[str, Any]:
     }
 
 
-def trial(figures: dict[str, Any], *, kills: int, rotations: int) -> list[str]:
-    """What would make the run prove nothing."""
-    found = []
-    if (p95 := figures["hold"]["p95"]) > P95_SECONDS * 1000:
-        found.append(f"p95 was {p95} ms: the rate held was too high for this machine just now")
-    if figures["kills"] != kills:
-        found.append(f"the host was killed {figures['kills']} times, not {kills}")
-    if not sum(figures["upstream"]["all"]["failed"].values()):
-        found.append("no upstream call failed")
-    if not rotations:
-        found.append("nothing was rotated")
-    return found
-
-
 def rotations(found: Evidence) -> dict[str, int]:
     """Finished runs by trigger and outcome, as the events tell them."""
     runs = {event["id"]: event for event in found.events if event["type"].startswith("rotation.")}
@@ -63,7 +49,6 @@ def document(caller: Caller, pace: Pace, figures: dict[str, Any], verdicts: dict
         **figures,
         "requests": {phase.value: samples.by_status(phase) for phase in (Phase.SEARCH, Phase.HOLD)},
         "whileTheHostWasDown": samples.gap_counts(),
-        "notSent": pace.not_sent,
         "milliseconds": samples.times(Phase.HOLD),
         "windows": pace.windows,
         "connections": {
@@ -75,7 +60,7 @@ def document(caller: Caller, pace: Pace, figures: dict[str, Any], verdicts: dict
             "deleted": sum(wish.deleted for wish in wishes),
         },
         "tokens": ledger.tokens,
-        "rotationsAskedFor": ledger.rotations_asked,
+        "rotationsAskedFor": sum(len(wish.rotations) for wish in wishes),
         "verdicts": {promise: findings or "kept" for promise, findings in verdicts.items()},
     }
 

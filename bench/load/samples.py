@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bench.load.expectations import CREATE_AGAIN
+
 NO_ANSWER = 0
 """The status of a request whose connection was refused or cut."""
 
@@ -82,6 +84,16 @@ class Samples:
             if sample.phase is phase and not self.in_a_gap(sample):
                 counts.setdefault(sample.route, Counter())[str(sample.status or "no answer")] += 1
         return {route: dict(sorted(counts[route].items())) for route in sorted(counts)}
+
+    def statuses(self) -> dict[str, int]:
+        """Status to number, of all answers to the traffic outside the gaps; asking again for a creation is left out."""
+        traffic = (sample for sample in self.taken if sample.phase is not Phase.AFTER and sample.route != CREATE_AGAIN)
+        met = Counter(str(sample.status) for sample in traffic if sample.status and not self.in_a_gap(sample))
+        return dict(sorted(met.items()))
+
+    def cut(self) -> Counter[str]:
+        """Route to number, of the requests of all phases that got no answer though the host was up all the time."""
+        return Counter(sample.route for sample in self.taken if not sample.status and not self.in_a_gap(sample))
 
     def gap_counts(self) -> dict[str, int]:
         """Status to number, of the requests that met the host while it was down."""

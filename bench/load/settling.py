@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from bench.load.caller import Caller
 from bench.load.ledger import Wish
 from bench.load.storage import Storage
-from local.client import KEY_VAULT
 from shared.domain.connection import Row
 from shared.domain.owed import next_owed
 
@@ -35,10 +34,8 @@ async def switch_off_rotation(caller: Caller) -> None:
 
     async def switch_off(wish: Wish) -> None:
         async with limit:
-            change = {"isAutoRotationEnabled": False}
             for _ in range(5):  # a worker may write at the same moment
-                path = f"{KEY_VAULT}/{wish.id}"
-                status, _answer = await caller.ask("PATCH connection", "PATCH", path, change, wish=wish)
+                status = await caller.patch(wish, {"isAutoRotationEnabled": False})
                 if status in (200, 404):
                     return
                 await asyncio.sleep(1)

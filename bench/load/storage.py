@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
@@ -18,7 +19,8 @@ from shared.adapters.tables.keys import CONNECTIONS, DUE
 from shared.domain.connection import Row
 
 PEEKED = 32
-"""The most messages that one look shows; at rest there are none."""
+"""The most messages that one look shows."""
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class DueRow:
     connection_id: str
     nonce: str
     at: datetime
+    written_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Storage:
 
     def __init__(self, connection_string: str) -> None:
         self._connection_string = connection_string
+        self.messages: dict[str, set[str]] = {}
+        """By queue, what was seen of its messages so far: as stored and, where that is base64, as meant."""
 
     async def rows(self) -> list[Row]:
         """The truth about every connection."""
@@ -59,7 +64,8 @@ class Storage:
     async def due(self) -> list[DueRow]:
         """Every hint."""
         return [
-            DueRow(entity["connectionId"], entity["nonce"], entity["dueAt"]) async for entity in self._entities(DUE)
+            DueRow(entity["connectionId"], entity["nonce"], entity["dueAt"], entity["writtenAt"])
+            async for entity in self._entities(DUE)
         ]
 
     async def tables(self) -> dict[str, list[str]]:
@@ -71,16 +77,16 @@ class Storage:
                     texts[table.name] = [str(dict(entity)) async for entity in client.list_entities()]
         return texts
 
-    async def queues(self) -> dict[str, list[str]]:
-        """The messages of each queue that can be seen: as stored and, where that is base64, as meant."""
+    async def watch_queues(self) -> None:
+        """Look at the messages of each queue now and then, until cancelled: at rest there are none."""
         service = QueueServiceClient.from_connection_string(self._connection_string, api_version=API_VERSION)
-        found: dict[str, list[str]] = {}
         async with service:
-            async for queue in service.list_queues():
-                peeked = await service.get_queue_client(queue.name).peek_messages(PEEKED)
-                stored = [str(message.content) for message in peeked]
-                found[queue.name] = [f"{text} {_decoded(text)}" for text in stored]
-        return found
+            while True:
+                async for queue in service.list_queues():
+                    peeked = await service.get_queue_client(queue.name).peek_messages(PEEKED)
+                    stored = [str(message.content) for message in peeked]
+                    self.messages.setdefault(queue.name, set()).update(f"{text} {_decoded(text)}" for text in stored)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def waiting(self) -> dict[str, int]:
         """How many messages are in each queue, those in work included."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -112,16 +113,18 @@ class Traffic:
         await self._about(self._some(), "POST check", "POST", "/check", {})
 
     async def _patch(self) -> None:
+        if (wish := self._some()) is None:
+            return
         changes: dict[str, object] = {"description": f"seen by {self._chance.randrange(10**6)} people"}
-        wish = self._some()
-        if wish is not None and wish.rotates and self._chance.random() < 0.3:
+        if wish.rotates and self._chance.random() < 0.3:
             changes |= self._world.rotation()
-        await self._about(wish, "PATCH connection", "PATCH", "", changes)
+        await self._caller.patch(wish, changes)
 
     async def _rotate(self) -> None:
-        wish = self._some(lambda each: each.rotates)
+        wish, asked = self._some(lambda each: each.rotates), datetime.now(UTC)
         status, _ = await self._about(wish, "POST rotate-credentials", "POST", "/rotate-credentials")
-        self._ledger.rotations_asked += status == 200
+        if wish is not None and status == 200:
+            wish.rotations.append(asked)
 
     async def _delete(self) -> None:
         wish = self._some()

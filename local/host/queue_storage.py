@@ -7,7 +7,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
@@ -21,6 +21,10 @@ API_VERSION = "2025-11-05"
 """The newest that the pinned Azurite knows; the SDK's own default is newer."""
 
 POISON_SUFFIX = "-poison"
+
+RETRIES = 3
+"""Of what nobody does again, an invocation's output above all, as the functions host's own client does."""
+BACK_OFF: dict[str, Any] = {"initial_backoff": 0, "increment_base": 1, "random_jitter_range": 0}
 
 _requests = logging.getLogger(f"{__name__}.requests")
 _requests.setLevel(logging.WARNING)
@@ -48,12 +52,13 @@ class QueueStorage:
             logger=_requests,
             # Polling tries again anyway, and a retry policy's sleep would hold up a stop.
             retry_total=0,
+            **BACK_OFF,
         )
 
     async def ensure(self) -> None:
         """Create the queue unless it is there."""
         try:
-            await self._client.create_queue()
+            await self._client.create_queue(retry_total=RETRIES)
         except ResourceExistsError:
             return
 
@@ -64,10 +69,10 @@ class QueueStorage:
     async def send_raw(self, content: str) -> None:
         """Put a message as it is, already encoded; makes the queue when it is missing."""
         try:
-            await self._client.send_message(content)
+            await self._client.send_message(content, retry_total=RETRIES)
         except ResourceNotFoundError:
             await self.ensure()
-            await self._client.send_message(content)
+            await self._client.send_message(content, retry_total=RETRIES)
 
     async def take(self, count: int, hidden_seconds: int) -> list[StoredMessage]:
         """Up to `count` messages, hidden from others for `hidden_seconds`; none when the queue is missing."""

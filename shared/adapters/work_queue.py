@@ -29,6 +29,9 @@ OPTIONS: dict[str, Any] = {
     "connection_timeout": 5,
     "read_timeout": 10,
     "retry_total": 3,
+    "initial_backoff": 0,  # the client's own waits begin at 18 seconds, and a tick comes every ten
+    "increment_base": 2,
+    "random_jitter_range": 1,
     "retry_to_secondary": False,
     "logging_enable": False,
 }

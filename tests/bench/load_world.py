@@ -17,6 +17,7 @@ NOW = datetime.now(UTC)
 NEXT_WEEK = DueHint(at=NOW + timedelta(days=7), nonce="0123456789ab")
 ROTATED = "2026-01-10T10:00:00.000Z"
 TOKEN, SUBMITTED = "a-token-that-was-handed-out", "a-secret-that-was-submitted"
+ROTATES = {"rotation": {"rotationInterval": 60}}
 RUN = "10000000-0000-4000-8000-000000000000"
 CODE, SECRET, DELETED = (f"{digit}0000000-0000-4000-8000-00000000000{digit}" for digit in "123")
 
@@ -25,8 +26,8 @@ def untouched() -> tuple[Ledger, Evidence]:
     """Every promise is kept."""
     ledger = Ledger(
         wishes=[
-            Wish("by-code", "oauth", key="k1", id=CODE, made=True, rotates=True, tries=1),
-            Wish("by-secret", "client-secret", key="k2", id=SECRET, made=True, rotates=True, tries=1),
+            Wish("by-code", "oauth", key="k1", body=ROTATES, id=CODE, made=True, rotates=True, tries=1),
+            Wish("by-secret", "client-secret", key="k2", body=ROTATES, id=SECRET, made=True, rotates=True, tries=1),
             Wish("deleted", "oauth", key="k3", id=DELETED, made=True, deletions=1, deleted=True, tries=1),
             Wish("refused", "oauth", key="k4", refused=True, tries=2),
         ]
@@ -52,7 +53,7 @@ def untouched() -> tuple[Ledger, Evidence]:
             for each in rows
             for key in (f"n!{each.connection.name}!", f"p!!{each.connection.name}")
         ],
-        due=[DueRow(each.id, NEXT_WEEK.nonce, NEXT_WEEK.at) for each in rows],
+        due=[DueRow(each.id, NEXT_WEEK.nonce, NEXT_WEEK.at, NOW) for each in rows],
         queues={"work": 0, "work-poison": 0},
         secrets={
             "conn-by-code": secret(
@@ -72,6 +73,7 @@ def untouched() -> tuple[Ledger, Evidence]:
             }
         ],
         texts={"log host.log": ["connection.created id=1"], "table connections": ["by-code"], "queue work": []},
+        upkeep={"rows": 2, "hintsRestored": 0, "advanced": 0, "passwordsRemoved": 0, "failed": 0},
     )
     return ledger, found
 

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from bench.load.evidence import Evidence, Shown
 from bench.load.ledger import Ledger, Wish
-from bench.load.storage import DueRow, NameRow
-from bench.load.verdicts import judge
+from bench.load.verdicts import BEFORE_A_KILL, LEFT_BY_A_KILL, judge
 from shared.domain.connection import Lifecycle
 from shared.domain.passwords import display_name
+from tests.bench.load_harms import (
+    KILLED,
+    Harm,
+    bring_back,
+    change_row,
+    disable_the_version_in_use,
+    due_rows,
+    forget_line,
+    forget_record,
+    free_a_name,
+    half_made,
+    keep_a_name,
+    leave_a_message,
+    leave_an_old_version_readable,
+    leave_out_of_the_list,
+    list_twice,
+    lose,
+    lose_a_due_row,
+    lose_a_request,
+    lose_a_secret,
+    make_the_refused,
+    make_twice,
+    overwrite_a_change,
+    password_of_the_deleted,
+    poison,
+    put_right,
+    record_twice,
+    rotate_without_a_line,
+    shows,
+    surprise,
+    tell_twice,
+    third_password,
+    undelete_secret,
+    write_down,
+    write_line_twice,
+)
 from tests.bench.load_world import (
     CODE,
     DELETED,
@@ -23,167 +56,40 @@ from tests.bench.load_world import (
     SECRET,
     SUBMITTED,
     TOKEN,
-    event,
-    line,
     secret,
     untouched,
     version,
 )
 
-Harm = Callable[[Ledger, Evidence], object]
-
 CUT_SHORT = 3
 """Things under way when the host was killed."""
+SECOND = timedelta(seconds=1)
+LONG_BEFORE = KILLED - BEFORE_A_KILL - SECOND
 
 
 def broken(harm: Harm) -> dict[str, list[str]]:
     """The promises that are broken after `harm`, with what was found."""
     ledger, found = untouched()
     harm(ledger, found)
-    return {promise: findings for promise, findings in judge(ledger, found, cut_short=CUT_SHORT).items() if findings}
-
-
-def shows(name: str, **changes: Any) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        for field, value in changes.items():
-            setattr(found.shown[name], field, value)
-
-    return harm
-
-
-def lose(_: Ledger, found: Evidence) -> None:
-    found.shown["by-code"] = Shown(404)
-
-
-def bring_back(_: Ledger, found: Evidence) -> None:
-    found.shown["deleted"] = found.shown["by-code"]
-
-
-def half_made(ledger: Ledger, found: Evidence) -> None:
-    ledger.wishes[0].made = False
-    found.shown["by-code"].token = 424
-
-
-def make_the_refused(_: Ledger, found: Evidence) -> None:
-    found.shown["refused"] = found.shown["by-code"]
-
-
-def list_twice(_: Ledger, found: Evidence) -> None:
-    found.listed.append(CODE)
-
-
-def leave_out_of_the_list(_: Ledger, found: Evidence) -> None:
-    found.listed.remove(CODE)
-
-
-def make_twice(ledger: Ledger, _: Evidence) -> None:
-    ledger.wishes[1].id = CODE
-
-
-def keep_a_name(_: Ledger, found: Evidence) -> None:
-    found.names.append(NameRow("n!deleted!", DELETED))
-
-
-def free_a_name(_: Ledger, found: Evidence) -> None:
-    del found.names[0]
-
-
-def change_row(index: int, **changes: Any) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.rows[index] = found.rows[index].having(**changes)
-
-    return harm
-
-
-def third_password(_: Ledger, found: Evidence) -> None:
-    found.apps[0]["passwords"].append({"keyId": "key-2", "displayName": display_name(SECRET, 3, RUN)})
-
-
-def password_of_the_deleted(_: Ledger, found: Evidence) -> None:
-    found.apps.append({"appId": "b", "passwords": [{"keyId": "key-9", "displayName": display_name(DELETED, 1, RUN)}]})
-
-
-def undelete_secret(_: Ledger, found: Evidence) -> None:
-    found.secrets["conn-deleted"]["deletion"] = None
-
-
-def disable_the_version_in_use(_: Ledger, found: Evidence) -> None:
-    found.secrets["conn-by-code"]["versions"][1]["enabled"] = False
-
-
-def leave_an_old_version_readable(_: Ledger, found: Evidence) -> None:
-    found.secrets["conn-by-code"]["versions"][0]["enabled"] = True
-
-
-def lose_a_secret(_: Ledger, found: Evidence) -> None:
-    del found.secrets["conn-by-code"]
-
-
-def lose_a_due_row(_: Ledger, found: Evidence) -> None:
-    del found.due[0]
-
-
-def due_rows(number: int, *, hours: int) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.due += [DueRow(DELETED, f"ffff{each}", NOW + timedelta(hours=hours)) for each in range(number)]
-
-    return harm
-
-
-def leave_a_message(_: Ledger, found: Evidence) -> None:
-    found.queues["work"] = 1
-
-
-def poison(_: Ledger, found: Evidence) -> None:
-    found.given_up = 1
-
-
-def forget_line(_: Ledger, found: Evidence) -> None:
-    found.audit.remove(line("connection.create", CODE))
-
-
-def write_line_twice(_: Ledger, found: Evidence) -> None:
-    found.audit.append(line("connection.delete", DELETED))
-
-
-def tell_twice(_: Ledger, found: Evidence) -> None:
-    found.events.append(event("connection.created", CODE, "another id"))
-
-
-def rotate_without_a_line(_: Ledger, found: Evidence) -> None:
-    found.audit.remove(line("rotation.run", SECRET))
-
-
-def record_twice(_: Ledger, found: Evidence) -> None:
-    found.shown["by-secret"].runs *= 2
-
-
-def forget_record(_: Ledger, found: Evidence) -> None:
-    found.shown["by-secret"].runs = [{"rotationId": RUN, "outcome": "failed", "finishedAt": ROTATED}]
-
-
-def write_down(text: str, place: str) -> Harm:
-    def harm(_: Ledger, found: Evidence) -> None:
-        found.texts[place] = [f"before {text} after"]
-
-    return harm
-
-
-def surprise(ledger: Ledger, _: Evidence) -> None:
-    ledger.unexpected += ["GET connection: 500 InternalServerError"] * 2
+    verdicts = judge(ledger, found, cut_short=CUT_SHORT, kills=[KILLED])
+    return {promise: findings for promise, findings in verdicts.items() if findings}
 
 
 CREATED = "what was created is there and hands out a token"
 UNDECIDED = "what got no final answer is wholly there or wholly gone"
+CHANGED = "what was changed stays changed"
+ROTATED_SINCE = "each accepted rotation has run"
 LISTED = "the list shows each connection once, and nothing else"
 NAMES = "each name is free or belongs to the connection that has it"
 PASSWORDS = "at most two managed passwords an app, each known"
 VAULT = "Key Vault holds what rows name, and nothing else can be read"
 DUE = "each due row belongs to a row, and each row has its own"
 OWED = "nothing is owed"
+UPKEEP = "upkeep finds nothing to put right"
 RECORDS = "history, audit and events are complete"
 SECRETS = "no secret outside Key Vault"
 
+UNEXPLAINED = f"no row names the due row of {DELETED} written at {{}}, and no kill explains it"
 UNNAMED = f"no row names the due row of {DELETED} at {NOW - timedelta(hours=1)}, and the timer left it there"
 DISAGREE = f"by-secret ({SECRET}): the history has 1 rotations, the audit log 0, the topic 1"
 
@@ -200,6 +106,8 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (bring_back, "what was deleted is gone", f"deleted ({DELETED}) was deleted and is answered 200"),
         (half_made, UNDECIDED, f"by-code ({CODE}) hands out no token: 424"),
         (make_the_refused, UNDECIDED, "refused was refused and is answered 200"),
+        (overwrite_a_change, CHANGED, f"by-code ({CODE}): description is None, and should be 'new'"),
+        (lose_a_request, ROTATED_SINCE, f"by-secret ({SECRET}): 1 accepted requests to rotate, and no run ended since"),
         (list_twice, LISTED, f"{CODE} is listed 2 times"),
         (leave_out_of_the_list, LISTED, f"{CODE} is there and not listed"),
         (make_twice, LISTED, f"{CODE} answers for 2 creations"),
@@ -214,9 +122,16 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (lose_a_secret, VAULT, f"connection {CODE} has no secret"),
         (lose_a_due_row, DUE, f"the due row of {CODE} is missing"),
         (due_rows(1, hours=-1), DUE, UNNAMED),
-        (due_rows(4, hours=24), DUE, "no row names 4 due rows, and no more than 3 things were cut short"),
+        (due_rows(4, hours=24), DUE, "no row names 4 due rows of before the kills, which cut 3 things short"),
+        (due_rows(3, hours=24, written=KILLED + SECOND), DUE, UNEXPLAINED.format(KILLED + SECOND)),
+        (due_rows(3, hours=24, written=LONG_BEFORE), DUE, UNEXPLAINED.format(LONG_BEFORE)),
         (change_row(0, superseded=("v1",)), OWED, "settle: 1 rows"),
         (leave_a_message, OWED, "queue work: 1 messages"),
+        (put_right(hintsRestored=1), UPKEEP, "hintsRestored 1"),
+        (put_right(advanced=2), UPKEEP, "advanced 2"),
+        (put_right(passwordsRemoved=1), UPKEEP, "passwordsRemoved 1"),
+        (put_right(failed=1), UPKEEP, "failed 1"),
+        (put_right(rows=0), UPKEEP, "the round looked at no row"),
         (forget_line, RECORDS, f"by-code ({CODE}): 0 audit lines of its create"),
         (write_line_twice, RECORDS, f"deleted ({DELETED}): 2 audit lines of its delete"),
         (tell_twice, RECORDS, f"by-code ({CODE}): 2 events of its create"),
@@ -226,6 +141,7 @@ def test_a_run_without_harm_keeps_every_promise() -> None:
         (write_down(TOKEN, "log host.log"), SECRETS, "an access token in log host.log"),
         (write_down(SUBMITTED, "table connections"), SECRETS, "a client secret in table connections"),
         (write_down("t" * 30, "queue work"), SECRETS, "a refreshToken of Key Vault in queue work"),
+        (write_down(TOKEN, "the event topic"), SECRETS, "an access token in the event topic"),
         (poison, "no message was given up", "1 messages went to a poison queue, 0 are there"),
         (surprise, "every answer could be expected", "GET connection: 500 InternalServerError (2 times)"),
     ],
@@ -236,6 +152,7 @@ def test_each_harm_breaks_its_promise(harm: Harm, promise: str, finding: str) ->
 
 def test_what_a_dying_process_leaves_for_the_timer_is_no_harm() -> None:
     assert broken(due_rows(CUT_SHORT, hours=24)) == {}
+    assert broken(due_rows(LEFT_BY_A_KILL, hours=24, written=LONG_BEFORE)) == {}
 
 
 def test_a_creation_without_answer_may_have_happened_or_not() -> None:

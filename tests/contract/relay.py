@@ -12,7 +12,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-HOP_BY_HOP = frozenset({"host", "connection", "keep-alive", "transfer-encoding", "content-length"})
+from local.relay import forwarded
+
 EMPTY_PAGE = "x-empty-page"
 """Stands for "from the beginning" in the continuation tokens of pages that the relay makes up."""
 
@@ -55,16 +56,7 @@ class Relay:
                 token = {"x-ms-continuation-NextPartitionKey": EMPTY_PAGE, "x-ms-continuation-NextRowKey": EMPTY_PAGE}
                 return web.json_response({"value": []}, headers=token)
             url = self._paged(url)
-        async with self._session.request(
-            request.method,
-            url,
-            data=await request.read() or None,
-            headers={name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP},
-            skip_auto_headers=["Content-Type", "Accept-Encoding", "User-Agent"],
-        ) as answer:
-            body = await answer.read()
-            headers = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
-            status = answer.status
+        answer = await forwarded(request, url, self._session)
         mishap = next((each for each in self.mishaps if re.search(each.match, line)), None)
         if mishap is not None:
             self.mishaps.remove(mishap)
@@ -76,7 +68,7 @@ class Relay:
                 await asyncio.sleep(mishap.delay)
             elif request.transport is not None:
                 request.transport.abort()
-        return web.Response(status=status, body=body, headers=headers)
+        return answer
 
     def _paged(self, url: URL) -> URL:
         query = {name: value for name, value in url.query.items() if value != EMPTY_PAGE}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from asyncio import timeout
 from datetime import timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from azure.storage.queue.aio import QueueClient
 from shared.adapters.work_queue import OPTIONS, AzureWorkQueue
 from shared.domain.errors import UpstreamError
 from shared.services.ports import Release, Work
+from tests.contract.relay import Mishap, relaying
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Faults
 from tests.fakes.queue import FakeWorkQueue
@@ -57,6 +60,19 @@ async def test_many_are_sent_and_each_once(azurite: str) -> None:
             await AzureWorkQueue(client, clock).send([release(number, clock) for number in range(70)])
             await AzureWorkQueue(client, clock).send([])
         assert await account.count() == 70
+
+
+async def test_a_message_that_is_refused_once_is_sent_again_within_the_tick(azurite: str) -> None:
+    clock = FakeClock()
+    address = re.search(r"QueueEndpoint=(http://[^/;]+)", azurite)
+    assert address is not None
+    async with opened(azurite) as account, relaying(address[1]) as relay:
+        await account.service.create_queue(account.queue)
+        relay.mishaps.append(Mishap("POST", status=503))
+        relayed = azurite.replace(address[1], relay.url)
+        async with QueueClient.from_connection_string(relayed, account.queue, **OPTIONS) as client, timeout(5):
+            await AzureWorkQueue(client, clock).send([release(1, clock)])
+        assert len(relay.requests) == 2
 
 
 async def test_a_queue_that_is_not_there_is_an_upstream_error(azurite: str) -> None:
