@@ -87,9 +87,10 @@ class Ticking:
         """
         ahead = connections - due
         apart = timedelta(hours=HOURS_AHEAD) / ahead
-        rest_of_hour = int((NOW.replace(minute=0, second=0) + timedelta(hours=1) - NOW) / apart)
-        for number in range(1, rest_of_hour + 1):
-            await self._write([due_entity(NOW + PERIOD + number * apart)])
+        first = NOW + (REPEATS + 1) * PERIOD  # none comes due while ticks are measured
+        rest_of_hour = int((NOW.replace(minute=0, second=0) + timedelta(hours=1) - first) / apart)
+        for number in range(rest_of_hour):
+            await self._write([due_entity(first + number * apart)])
         left = ahead - rest_of_hour
         days = HOURS_AHEAD // 24
         for day in range(days):

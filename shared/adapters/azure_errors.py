@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from aiohttp import ClientConnectorError
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestError,
+    ServiceRequestTimeoutError,
     ServiceResponseError,
 )
 
@@ -30,10 +32,8 @@ def translated(service: str) -> Iterator[None]:
 
 def translate(service: str, error: AzureError) -> UpstreamError:
     """The product's word for `error`. A response that was lost may belong to a call that acted."""
-    if isinstance(error, ServiceRequestError):  # never reached the service
-        return UpstreamUnavailable(service)
-    if isinstance(error, ServiceResponseError):
-        return UpstreamTimeout(service)
+    if isinstance(error, ServiceRequestError | ServiceResponseError):
+        return UpstreamUnavailable(service) if was_never_sent(error) else UpstreamTimeout(service)
     if isinstance(error, ClientAuthenticationError):
         return UpstreamError(service, f"{service} refused the service's own identity; tell the operators")
     if isinstance(error, HttpResponseError):
@@ -42,6 +42,13 @@ def translate(service: str, error: AzureError) -> UpstreamError:
         if error.status_code in THROTTLED_OR_DOWN:
             return UpstreamUnavailable(service, retry_after=retry_after(error))
     return UpstreamError(service)
+
+
+def was_never_sent(error: AzureError) -> bool:
+    """No connection came about. azure-core says "request error" of a connection that was cut afterwards, too."""
+    if isinstance(error, ServiceRequestTimeoutError):
+        return True
+    return isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, ClientConnectorError)
 
 
 def retry_after(error: HttpResponseError) -> float | None:

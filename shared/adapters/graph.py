@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from aiohttp import ClientConnectorError
 from azure.core import AsyncPipelineClient
-from azure.core.exceptions import AzureError, ServiceRequestError, ServiceRequestTimeoutError
+from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import UserAgentPolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from shared.adapters.azure_errors import TIMED_OUT, retry_seconds
+from shared.adapters.azure_errors import TIMED_OUT, retry_seconds, was_never_sent
 from shared.domain.credential import ClientSecret
 from shared.domain.errors import DirectoryRefused, ProductError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from shared.domain.graph_errors import HOME_TENANT, explain_graph
@@ -95,16 +94,9 @@ class _Session:
         try:
             return await self._client.send_request(request)
         except AzureError as error:
-            if _was_never_sent(error):
+            if was_never_sent(error):
                 raise UpstreamUnavailable(SERVICE) from error
             raise UpstreamTimeout(SERVICE) from None  # its text may repeat what arrived of the answer
-
-
-def _was_never_sent(error: AzureError) -> bool:
-    """No connection came about. azure-core says "request error" of a connection that was cut afterwards, too."""
-    if isinstance(error, ServiceRequestTimeoutError):
-        return True
-    return isinstance(error, ServiceRequestError) and isinstance(error.inner_exception, ClientConnectorError)
 
 
 class _Answer(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -11,10 +12,13 @@ from shared.adapters.tables import client, connection_entities, keys, properties
 from shared.adapters.tables.connections import AzureConnectionTable
 from shared.adapters.tables.properties import MAX_TEXT, PART
 from shared.domain.connection import Lifecycle, OutboxEntry
-from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, UpstreamUnavailable
+from shared.domain.errors import ConcurrentChange, NameTaken, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.contract.relay import Mishap, Relay
 from tests.contract.tables import Tables, azure_tables, names, row, under_key, written
 from tests.fakes.clock import START
+
+NOBODY_LISTENS = 1
+"""A port that needs rights which nobody has here."""
 
 WRITE = r"^(POST .*/\$batch|PUT .*/connections)"
 LOSSES = [
@@ -141,6 +145,24 @@ async def test_a_service_that_stays_down_is_unavailable(relayed: Tables, relay: 
     relay.mishaps += [Mishap("", status=503) for _ in range(8)]
     with pytest.raises(UpstreamUnavailable):
         await relayed.connections.get("org-1", stored.row.id)
+
+
+async def test_a_service_whose_connections_are_cut_timed_out_since_it_may_have_acted(
+    relayed: Tables, relay: Relay
+) -> None:
+    stored = await relayed.connections.insert(row())
+    relay.mishaps += [Mishap("") for _ in range(8)]
+    with pytest.raises(UpstreamTimeout):
+        await relayed.connections.get("org-1", stored.row.id)
+
+
+async def test_a_service_that_cannot_be_reached_is_unavailable(azurite: str) -> None:
+    nowhere = re.sub(
+        r"TableEndpoint=http://127\.0\.0\.1:\d+", f"TableEndpoint=http://127.0.0.1:{NOBODY_LISTENS}", azurite
+    )
+    async with client.from_connection_string(nowhere) as service:
+        with pytest.raises(UpstreamUnavailable):
+            await AzureConnectionTable(service.get_table_client(keys.CONNECTIONS)).get("org-1", "an-id")
 
 
 async def test_short_and_empty_pages_end_no_list(relayed: Tables, relay: Relay) -> None:
