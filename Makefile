@@ -66,7 +66,7 @@ fuzz: setup ## send the API many random requests (SEED=, EXAMPLES=500 per route)
 year: setup ## live through a year with 1,000 grants, on a clock of its own (some minutes)
 	@YEAR_CONNECTIONS=1000 $(BIN)/python -m pytest tests/unit/services/test_keeping_alive.py -k year $(ARGS)
 
-bench: setup ## measure the product against its floor, some 15 minutes (ARGS="--only create", ARGS=--quick)
+bench: setup ## measure the product against its floor, some 20 minutes (ARGS="--only create", ARGS=--quick)
 	@$(BIN)/python -m bench $(ARGS)
 
 load: PORT = 7371
