@@ -26,6 +26,7 @@ from requests.adapters import HTTPAdapter
 from local.entra import seed
 from shared.adapters import vault, work_queue
 from shared.adapters.tables import client
+from shared.adapters.transport import CountedTransport
 
 SCOPES = ["https://vault.azure.net/user_impersonation"]
 EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"
@@ -75,7 +76,7 @@ class Floor:
         identity = ManagedIdentityCredential(client_id=settings["AZURE_CLIENT_ID"])
         async with (
             identity,
-            SecretClient(settings["VAULT_URL"], identity, **trust) as secrets,
+            SecretClient(settings["VAULT_URL"], identity, transport=CountedTransport(**trust), **trust) as secrets,
             client.from_connection_string(settings["AzureWebJobsStorage"]) as tables,
             QueueClient.from_connection_string(settings["AzureWebJobsStorage"], TABLE, **work_queue.OPTIONS) as queue,
         ):

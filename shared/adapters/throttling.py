@@ -7,8 +7,8 @@ from typing import Any
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
-from azure.core.pipeline.transport import AioHttpTransport
 
+from shared.adapters.transport import KeptTransport
 from shared.domain.measures import Metric
 from shared.services.ports import Telemetry
 
@@ -36,14 +36,14 @@ def watched(service: str, telemetry: Telemetry | None, statuses: tuple[int, ...]
 
 def watched_transport(
     service: str, telemetry: Telemetry | None, others: Mapping[str, str] | None = None, **options: Any
-) -> AioHttpTransport:
+) -> KeptTransport:
     """A transport whose answers are counted under `service`, or another one that `others` names by its address."""
     if telemetry is None:
-        return AioHttpTransport(**options)
+        return KeptTransport(**options)
     return WatchedTransport(service, telemetry, others or {}, **options)
 
 
-class WatchedTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core exports it lazily, without its type
+class WatchedTransport(KeptTransport):
     """For requests that pass no official client's pipeline of ours."""
 
     def __init__(self, service: str, telemetry: Telemetry, others: Mapping[str, str], **options: Any) -> None:
