@@ -351,14 +351,14 @@ async def test_a_slow_answer_is_a_time_out(real_app_authority: RealApps) -> None
     assert error.service == "Microsoft Entra ID"
 
 
-async def test_a_connection_cut_once_is_made_again_and_one_cut_for_good_is_unavailable(
+async def test_a_connection_cut_once_is_made_again_and_one_cut_for_good_is_a_time_out(
     real_app_authority: RealApps,
 ) -> None:
     await real_app_authority.administrator.add_secret(SECRET)
     await real_app_authority.control.fault(TOKEN, refuse=True)
     assert await real_app_authority.authority.app_token(BY_SECRET)
     await real_app_authority.control.fault(TOKEN, refuse=True, times=3)
-    assert isinstance(await failure(real_app_authority.authority.app_token(BY_SECRET)), UpstreamUnavailable)
+    assert isinstance(await failure(real_app_authority.authority.app_token(BY_SECRET)), UpstreamTimeout)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -125,7 +125,7 @@ async def test_a_secret_whose_fate_is_unknown_is_removed_again(
 ) -> None:
     before = await live_secrets(client)
     await break_vault(NEW_VERSION, lose_answer=True, share=OUTAGE)
-    refusal(await create(client, customer), 503, "ServiceUnavailable")
+    refusal(await create(client, customer), 504, "GatewayTimeout")
     assert await live_secrets(client) == before
     assert await names(client) == []
 
