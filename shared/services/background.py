@@ -55,7 +55,7 @@ class Background:
         if len(self._workers) < AT_ONCE:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            worker.add_done_callback(self._workers.discard)  # one that was cancelled before it began
 
     async def idle(self) -> None:
         """Wait until nothing is left to do, which is done at once."""
@@ -67,13 +67,16 @@ class Background:
             self._awaited.clear()
 
     async def _work(self) -> None:
-        while self._waiting:
-            await self._rest(next(iter(self._waiting.values())).since)
-            if self._waiting:  # another worker may have taken the last
-                (org_id, connection_id), waiting = next(iter(self._waiting.items()))
-                del self._waiting[org_id, connection_id]
-                task = asyncio.create_task(self._settle(org_id, connection_id), context=waiting.context)
-                await asyncio.wait([task])
+        try:
+            while self._waiting:
+                await self._rest(next(iter(self._waiting.values())).since)
+                if self._waiting:  # another worker may have taken the last
+                    (org_id, connection_id), waiting = next(iter(self._waiting.items()))
+                    del self._waiting[org_id, connection_id]
+                    task = asyncio.create_task(self._settle(org_id, connection_id), context=waiting.context)
+                    await asyncio.wait([task])
+        finally:  # at once: who looks between the end and a callback of the task would count on a worker that is gone
+            self._workers.discard(asyncio.current_task())
 
     async def _rest(self, since: float) -> None:
         latest = since + LONGEST_WAIT_SECONDS

@@ -66,3 +66,24 @@ async def test_whoever_waits_for_it_has_it_done_at_once(monkeypatch: pytest.Monk
     async with asyncio.timeout(10):
         await following.idle()
     assert looked.at.qsize() == 5
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_what_comes_as_a_worker_ends_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    monkeypatch.setattr(background, "AT_ONCE", 1)
+    loop, looked, seen = asyncio.get_running_loop(), Looked(), list[bool]()
+
+    async def advance(*_: Any, **__: Any) -> None:
+        await looked()
+        if not seen:
+            seen.append(True)
+            later(turns)
+
+    def later(left: int) -> None:
+        loop.call_soon(later, left - 1) if left else following.look_at(row("another"))
+
+    following = Background(cast("Advance", advance))
+    following.look_at(row())
+    async with asyncio.timeout(5):
+        await looked.at.get()
+        await looked.at.get()
