@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
 from local.faults import Faults
-from local.ports import ADDRESS
+from local.serving import serve
 
 HOP_BY_HOP = frozenset({"host", "connection", "keep-alive", "transfer-encoding", "content-length"})
 
@@ -45,19 +44,9 @@ def create_app(target: str, session: aiohttp.ClientSession) -> web.Application:
 
 
 async def _run(port: int, target: str) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        runner = web.AppRunner(create_app(target, session), access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, ADDRESS, port).start()
-            print(f"Relay to {target} ready at http://{ADDRESS}:{runner.addresses[0][1]}", flush=True)
-            await stopped.wait()
-        finally:
-            await runner.cleanup()
+        await serve(create_app(target, session), port, f"Relay to {target} ready at {{}}")
 
 
 def main() -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from local.faults import Faults
-from local.ports import ADDRESS
+from local.serving import serve
 
 PATH = "/api/events"
 BATCH = "application/cloudevents-batch+json"
@@ -66,27 +65,13 @@ def create_app(topic: Topic) -> web.Application:
     return app
 
 
-async def _run(port: int, state: Path | None) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    runner = web.AppRunner(create_app(Topic(state)), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, ADDRESS, port).start()
-        print(f"Event Grid stand-in ready at http://{ADDRESS}:{runner.addresses[0][1]}{PATH}", flush=True)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
-
-
 def main() -> None:
     """Parse the command line and serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m local.topic", description="An Event Grid stand-in on loopback.")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--state", type=Path, help="file that keeps the events; in memory only when left out")
     arguments = parser.parse_args()
-    asyncio.run(_run(arguments.port, arguments.state))
+    asyncio.run(serve(create_app(Topic(arguments.state)), arguments.port, f"Event Grid stand-in ready at {{}}{PATH}"))
 
 
 if __name__ == "__main__":

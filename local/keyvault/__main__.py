@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import ssl
 from pathlib import Path
-
-from aiohttp import web
 
 from local.certificate import ensure_certificate, server_context
 from local.keyvault.server import create_app
 from local.keyvault.store import Store
 from local.keyvault.tokens import PublishedKeys
-
-HOST = "127.0.0.1"
+from local.ports import ADDRESS
+from local.serving import serve
 
 
 def _arguments() -> argparse.Namespace:
@@ -31,23 +28,13 @@ def _arguments() -> argparse.Namespace:
 
 async def _run(arguments: argparse.Namespace) -> None:
     certificate, key = ensure_certificate(arguments.certificates)
-    entra = f"https://{HOST}:{arguments.entra_port}"
+    entra = f"https://{ADDRESS}:{arguments.entra_port}"
     app = create_app(
         Store(arguments.state, deleting_seconds=arguments.deleting_seconds),
         authority=f"{entra}/{arguments.tenant}",
         find_key=PublishedKeys(f"{entra}/common/discovery/v2.0/keys", ssl.create_default_context(cafile=certificate)),
     )
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, arguments.port, ssl_context=server_context(certificate, key)).start()
-        print(f"Key Vault stand-in ready at https://{HOST}:{runner.addresses[0][1]}", flush=True)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
+    await serve(app, arguments.port, "Key Vault stand-in ready at {}", tls=server_context(certificate, key))
 
 
 if __name__ == "__main__":

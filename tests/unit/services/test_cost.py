@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+from shared.domain.connection import Connection
 from shared.domain.creation import RotationPlan
 from shared.domain.keep_alive import KEEPALIVE_AFTER
 from shared.domain.password_rotation import PROVE_APART
@@ -24,6 +25,13 @@ def spent(world: FakeApplication) -> Counter[str]:
     calls = Counter(world.faults.calls)
     world.faults.calls.clear()
     return calls
+
+
+def come_due(world: FakeApplication, connection: Connection) -> None:
+    """Let it be the time of the connection's next rotation."""
+    assert connection.rotation is not None
+    assert connection.rotation.next_rotation_at is not None
+    world.clock.now = connection.rotation.next_rotation_at
 
 
 async def test_a_creation_asks_entra_and_the_vault_once_and_writes_its_row_twice(world: FakeApplication) -> None:
@@ -50,9 +58,7 @@ async def test_a_rotation_of_a_password_writes_one_version_and_asks_graph_for_wh
 ) -> None:
     register(world, "first")
     connection = await rotating(world)
-    assert connection.rotation is not None
-    assert connection.rotation.next_rotation_at is not None
-    world.clock.now = connection.rotation.next_rotation_at
+    come_due(world, connection)
     spent(world)
     await world.app.advance(ORG, connection.id)
     assert spent(world) == {
@@ -92,9 +98,7 @@ async def test_a_renewal_costs_what_a_rotation_does_but_for_its_records(world: F
 
 async def test_a_rotation_reads_its_row_once_and_writes_one_version(world: FakeApplication) -> None:
     connection = await created(world, wish(rotation=DAILY))
-    assert connection.rotation is not None
-    assert connection.rotation.next_rotation_at is not None
-    world.clock.now = connection.rotation.next_rotation_at
+    come_due(world, connection)
     spent(world)
     await world.app.advance(ORG, connection.id)
     assert spent(world) == {
